@@ -1,0 +1,28 @@
+// npm test [-- jest arguments]: all tests. npm run test:unit: those that need neither database nor sandbox.
+import { spawnSync } from 'node:child_process';
+import { buildIfStale } from './build-if-stale.mjs';
+import { requireNode } from './node-version.mjs';
+import { setUpSandbox } from './setup.mjs';
+
+requireNode();
+const unit = process.argv.includes('--unit');
+if (!unit) {
+  const lacking = setUpSandbox();
+  if (lacking) {
+    console.error(lacking);
+    process.exit(1);
+  }
+  buildIfStale(); // tests that kill processes run the compiled product
+}
+const { status } = spawnSync(
+  process.execPath,
+  [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    'node_modules/jest/bin/jest.js',
+    ...(unit ? ['--selectProjects', 'unit'] : []),
+    ...process.argv.slice(2).filter((argument) => argument !== '--unit'),
+  ],
+  { stdio: 'inherit' },
+);
+process.exit(status ?? 1);

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { productionProblems } from './production-rules.js';
+import { type GivenSettings, secretNames, settingsSchema } from './settings.js';
+
+type Environment = Record<string, string | undefined>;
+
+/** Everything that is wrong with the settings, at once, one line each. */
+export class SettingsError extends Error {
+  constructor(readonly problems: string[]) {
+    super(`The settings are not usable:\n${problems.map((line) => `  - ${line}`).join('\n')}\nSee .env.example.`);
+    this.name = 'SettingsError';
+  }
+}
+
+/**
+ * Reads and checks the environment.
+ * @throws SettingsError naming every variable that is wrong, why, and what it would accept.
+ */
+export function loadSettings(environment: Environment): GivenSettings {
+  const { values, problems } = withSecretFiles(environment);
+  const parsed = settingsSchema.safeParse(values);
+  if (!parsed.success) problems.push(...parsed.error.issues.map(describe));
+  else if (parsed.data.NODE_ENV === 'production') problems.push(...productionProblems(parsed.data));
+  if (problems.length > 0 || !parsed.success) throw new SettingsError(problems);
+  return Object.freeze(parsed.data);
+}
+
+/** An empty variable counts as unset: that is how compose files and shells pass "nothing". */
+function withSecretFiles(environment: Environment): { values: Environment; problems: string[] } {
+  const known = Object.keys(settingsSchema.shape);
+  const values = Object.fromEntries(known.map((name) => [name, environment[name] || undefined]));
+  const problems: string[] = [];
+  for (const name of secretNames) {
+    const file = environment[`${name}_FILE`];
+    if (!file) continue;
+    if (values[name]) problems.push(`${name} and ${name}_FILE are both set: keep one of them`);
+    try {
+      values[name] = readFileSync(file, 'utf8').trim();
+    } catch (error) {
+      problems.push(`${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`);
+    }
+  }
+  return { values, problems };
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  return `${issue.path.join('.')}: ${issue.message}`;
+}

@@ -1,0 +1,49 @@
+import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
+import { migrations } from '../migrations/index.js';
+import { AuditHead, AuditRecord } from './audit/audit-record.entity.js';
+import { Session } from './auth/session.entity.js';
+import { User } from './auth/user.entity.js';
+import { Checkpoint } from './checkpoints/checkpoint.entity.js';
+import { Decision } from './checkpoints/decision.entity.js';
+import { ExecutionEvent } from './executions/execution-event.entity.js';
+import { Execution } from './executions/execution.entity.js';
+import { Step } from './executions/step.entity.js';
+import { Membership } from './organizations/membership.entity.js';
+import { Organization } from './organizations/organization.entity.js';
+import { WorkflowVersion } from './workflows/workflow-version.entity.js';
+import { Workflow } from './workflows/workflow.entity.js';
+
+const entities = [
+  Organization,
+  User,
+  Membership,
+  Session,
+  AuditRecord,
+  AuditHead,
+  Workflow,
+  WorkflowVersion,
+  Execution,
+  Step,
+  ExecutionEvent,
+  Checkpoint,
+  Decision,
+];
+
+/** How every part of the product connects. A statement may take 30 s, a connection 10 s, a lock in a migration 10 s. */
+export function dataSourceOptions(url: string, poolSize = 4): PostgresDataSourceOptions {
+  return {
+    type: 'postgres',
+    url,
+    entities,
+    migrations,
+    migrationsTableName: 'schema_migrations',
+    migrationsTransactionMode: 'each',
+    synchronize: false,
+    uuidExtension: 'pgcrypto', // makes TypeORM expect gen_random_uuid(), which PostgreSQL has since 13
+    installExtensions: false,
+    applicationName: 'holdpoint',
+    poolSize,
+    connectTimeoutMS: 10_000,
+    extra: { statement_timeout: 30_000, idle_in_transaction_session_timeout: 60_000, keepAlive: true },
+  };
+}

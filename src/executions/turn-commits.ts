@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { Transactions } from '../platform/database/transactions.js';
+import { type Receipt, type TurnCommit, TurnRepository } from './turn.repository.js';
+
+interface Pending {
+  commit: TurnCommit;
+  resolve: (receipt: Receipt | null) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Two, so that one batch gathers and is sent while the database writes the other to disk. */
+const FLUSHES = 2;
+const BATCH = 200;
+
+/**
+ * Group commit: results of different executions that are ready while the database is busy share the next statement.
+ * Each is still guarded by its own epoch and gets its own answer. An execution never has two commits in flight,
+ * because its turn waits for each.
+ */
+@Injectable()
+export class TurnCommits {
+  private pending: Pending[] = [];
+  private inFlight = 0;
+
+  constructor(
+    private readonly transactions: Transactions,
+    private readonly repository: TurnRepository,
+  ) {}
+
+  /** Null when the claim is lost: nothing was written. */
+  submit(commit: TurnCommit): Promise<Receipt | null> {
+    return new Promise((resolve, reject) => {
+      this.pending.push({ commit, resolve, reject });
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    while (this.inFlight < FLUSHES && this.pending.length > 0) {
+      const batch = this.pending.splice(0, BATCH);
+      this.inFlight += 1;
+      void this.write(batch).finally(() => {
+        this.inFlight -= 1;
+        this.flush();
+      });
+    }
+  }
+
+  private async write(batch: Pending[]): Promise<void> {
+    try {
+      const commits = batch.map((pending) => pending.commit);
+      const receipts = await this.transactions.read((tx) => this.repository.commitTurns(tx, commits));
+      const byId = new Map(receipts.map((receipt) => [receipt.execution_id, receipt]));
+      for (const { commit, resolve } of batch) resolve(byId.get(commit.execution_id) ?? null);
+    } catch (error) {
+      // One that cannot be written must not take its neighbours with it.
+      if (batch.length > 1) await Promise.all(batch.map((pending) => this.write([pending])));
+      else batch[0]?.reject(error);
+    }
+  }
+}

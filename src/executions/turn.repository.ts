@@ -1,0 +1,154 @@
+import { Injectable } from '@nestjs/common';
+import type { Transaction } from '../platform/database/transactions.js';
+import type { ExecutionStatus } from '../workflows/engine/execution-status.js';
+import { COMMIT_TURNS } from './commit-turns.sql.js';
+import type { NewEvent } from './execution-events.js';
+import type { Failure } from './execution.entity.js';
+import type { Step } from './step.entity.js';
+
+/** An execution as its holder gets it. */
+export interface Claim {
+  id: string;
+  organization_id: string;
+  workflow_id: string;
+  version: number;
+  input: unknown;
+  epoch: number;
+  nudges: number;
+  started_by: string | null;
+  started_at: Date;
+}
+
+/** A step as the engine and the runner need it. */
+export type StepRow = Pick<
+  Step,
+  'node_id' | 'iteration' | 'status' | 'attempt' | 'consumed' | 'fired' | 'input' | 'output' | 'error'
+> & {
+  /** Seconds until it is due by the database's clock; null when nothing is. */
+  due_in: number | null;
+};
+
+export type StepWrite = Pick<Step, 'node_id' | 'iteration' | 'node_type' | 'status' | 'attempt' | 'consumed' | 'fired'> &
+  Partial<Pick<Step, 'input' | 'output' | 'error' | 'logs'>> & {
+    due_at?: string | undefined;
+    due_in?: number | undefined;
+    /** Seconds since the step began. */
+    took: number;
+  };
+
+export interface TurnCommit {
+  execution_id: string;
+  epoch: number;
+  /** The nudges that the writer knows of. */
+  nudges: number;
+  status: ExecutionStatus;
+  /** The holder lets go with this commit. */
+  released: boolean;
+  ended: boolean;
+  /** When the execution is due again after letting go: seconds from now, or a moment; the earlier one counts. */
+  wake_in?: number | undefined;
+  wake_at?: string | undefined;
+  output?: unknown;
+  error?: Failure | null;
+  steps: StepWrite[];
+  events: NewEvent[];
+}
+
+export interface Receipt {
+  execution_id: string;
+  nudges: number;
+}
+
+/** The key space of the workers' session locks: `pg_advisory_lock(WORKER_LOCKS, <worker number>)`. */
+export const WORKER_LOCKS = 7_201_121;
+
+/** What workers do: claim, load, commit, renew, recover. Each is one statement conditioned on what it expects. */
+@Injectable()
+export class TurnRepository {
+  /**
+   * Takes up to `limit` due executions. SKIP LOCKED lets any number of workers claim at once without waiting for each
+   * other or getting the same row.
+   */
+  async claimDue(tx: Transaction, worker: number, limit: number, leaseSeconds: number): Promise<Claim[]> {
+    const [rows]: [Claim[], number] = await tx.query(
+      `update executions e
+       set status = 'running', worker = $1, epoch = e.epoch + 1, wake_at = now() + make_interval(secs => $3),
+           started_at = coalesce(e.started_at, now())
+       from (select id from executions where wake_at <= now() order by wake_at limit $2 for update skip locked) due
+       where e.id = due.id
+       returning e.id, e.organization_id, e.workflow_id, e.version, e.input, e.epoch, e.nudges, e.started_by, e.started_at`,
+      [worker, limit, leaseSeconds],
+    );
+    return rows;
+  }
+
+  /** Seconds until the next execution is due; null when none will be. */
+  async secondsToNextDue(tx: Transaction): Promise<number | null> {
+    const rows: { seconds: number | null }[] = await tx.query(
+      `select extract(epoch from wake_at - now())::float8 as seconds
+       from executions where wake_at is not null order by wake_at limit 1`,
+    );
+    return rows[0]?.seconds ?? null;
+  }
+
+  loadSteps(tx: Transaction, executionId: string): Promise<StepRow[]> {
+    return tx.query(`${SELECT_STEPS} where execution_id = $1 order by ended_at nulls last`, [executionId]);
+  }
+
+  /** The named steps as they are now, and the execution's epoch and nudges; null when the claim is lost. */
+  async reload(tx: Transaction, claim: Claim, open: { node_id: string; iteration: number }[]) {
+    const held: { nudges: number }[] = await tx.query('select nudges from executions where id = $1 and epoch = $2', [
+      claim.id,
+      claim.epoch,
+    ]);
+    const nudges = held[0]?.nudges;
+    if (nudges === undefined) return null;
+    const steps: StepRow[] = await tx.query(
+      `${SELECT_STEPS} join json_to_recordset($2::json) as o(node_id text, iteration int) using (node_id, iteration)
+       where execution_id = $1`,
+      [claim.id, JSON.stringify(open)],
+    );
+    return { nudges, steps };
+  }
+
+  /** Writes what the turns have to say. A turn without a receipt has lost its claim and has changed nothing. */
+  commitTurns(tx: Transaction, commits: TurnCommit[]): Promise<Receipt[]> {
+    return tx.query(COMMIT_TURNS, [JSON.stringify(commits)]);
+  }
+
+  /** One statement for all turns of a worker. */
+  async renewLeases(tx: Transaction, worker: number, ids: string[], leaseSeconds: number): Promise<void> {
+    await tx.query(
+      `update executions set wake_at = now() + make_interval(secs => $3)
+       where id = any($2::uuid[]) and worker = $1 and ended_at is null`,
+      [worker, ids, leaseSeconds],
+    );
+  }
+
+  /** Lets go of executions without a result; they are due again after `delaySeconds`. */
+  async handBack(tx: Transaction, worker: number, ids: string[], delaySeconds: number): Promise<void> {
+    await tx.query(
+      `update executions set wake_at = now() + make_interval(secs => $3), worker = null
+       where id = any($2::uuid[]) and worker = $1 and ended_at is null`,
+      [worker, ids, delaySeconds],
+    );
+  }
+
+  /** Makes due what workers held whose session has ended, and says how many executions that were. */
+  async releaseDeadWorkers(tx: Transaction): Promise<number> {
+    const [, count]: [unknown, number] = await tx.query(
+      `update executions set wake_at = now(), worker = null
+       where worker is not null and worker not in (
+         select objid::bigint::int from pg_locks
+         where locktype = 'advisory' and classid = $1::bigint::oid and objsubid = 2 and granted
+           and database = (select oid from pg_database where datname = current_database()))`,
+      [WORKER_LOCKS],
+    );
+    return count;
+  }
+}
+
+const SELECT_STEPS = `
+  select node_id, iteration, status, attempt, consumed, fired, input, output, error,
+         greatest(extract(epoch from due_at - now()), 0)::float8 as due_in
+  from steps`;

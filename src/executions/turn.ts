@@ -1,0 +1,236 @@
+import { advance, type Start } from '../workflows/engine/advance-execution.js';
+import { nodeOf } from '../workflows/engine/graph.js';
+import type { NewEvent } from './execution-events.js';
+import type { NodeOutcome } from './node-outcome.js';
+import type { ParkedStep } from './parked-steps.js';
+import { type BegunNode, beginNode } from './begin-node.js';
+import { eventOf, type OpenStep, type Settled, type TurnState } from './turn-state.js';
+import type { Claim, StepRow, StepWrite, TurnCommit } from './turn.repository.js';
+
+/** What a turn needs of the world; the worker provides it. */
+export interface TurnWorld {
+  /** Runs a node that takes its time, in a sandbox for instance. Never throws for what the node itself does. */
+  run(node: BegunNode & { kind: 'slow' }, step: OpenStep, signal: AbortSignal): Promise<NodeOutcome>;
+  /** Null when the claim is lost: nothing was written. */
+  commit(commit: TurnCommit, parked: ParkedStep[]): Promise<{ nudges: number } | null>;
+  /** The named steps as others left them; null when the claim is lost. */
+  reload(claim: Claim, open: OpenStep[]): Promise<{ nudges: number; steps: StepRow[] } | null>;
+}
+
+/** What is to be written with the next commit. */
+interface Draft {
+  steps: StepWrite[];
+  events: NewEvent[];
+  parked: ParkedStep[];
+}
+
+/**
+ * One claim of one execution, from its loaded steps to letting go.
+ *
+ * 1. What is ready runs at once, in this process. Results are committed as they come; those that are ready together
+ *    share a commit, and each commit also holds the steps that follow.
+ * 2. A commit without a receipt means that the claim is lost: what runs is aborted and nothing more is written.
+ * 3. The turn lets go with the commit after which nothing runs here. Invariant 3 of the README makes that commit leave
+ *    the execution due if somebody changed it meanwhile.
+ */
+export class Turn {
+  private readonly aborting = new AbortController();
+  private readonly finished: { step: OpenStep; outcome: NodeOutcome }[] = [];
+  private draft: Draft = emptyDraft();
+  private running = 0;
+  private nudged = false;
+  private draining = false;
+  private lost = false;
+  private ring: () => void = () => undefined;
+
+  constructor(
+    private readonly state: TurnState,
+    private readonly world: TurnWorld,
+  ) {}
+
+  get executionId(): string {
+    return this.state.claim.id;
+  }
+
+  /** Somebody else changed the execution: look again. */
+  nudge(): void {
+    this.nudged = true;
+    this.ring();
+  }
+
+  /** Let what runs finish, start nothing more, let go. */
+  drain(): void {
+    this.draining = true;
+    this.ring();
+  }
+
+  /** Stop at once, writing nothing more. */
+  abandon(): void {
+    this.lost = true;
+    this.aborting.abort();
+    this.ring();
+  }
+
+  /** @throws only when the database cannot be reached; the claim then runs out and somebody else takes over. */
+  async take(): Promise<void> {
+    try {
+      const begun = [...this.state.open.values()].filter((step) => step.status === 'running');
+      for (const step of begun) this.resume(step);
+      this.resumeDue();
+      let released = await this.settle();
+      while (!released && !this.lost) {
+        await this.somethingHappens();
+        if (this.nudged) await this.lookAgain();
+        released = await this.settle();
+      }
+    } finally {
+      this.aborting.abort();
+    }
+  }
+
+  /** Commits what is finished and starts what follows; true when the turn is over. */
+  private async settle(): Promise<boolean> {
+    for (;;) {
+      for (const { step, outcome } of this.finished.splice(0)) this.add(this.state.settle(step, outcome));
+      const plan = advance(this.state.graph, this.state.marking);
+      this.state.failure ??= plan.failure ?? null;
+      const starts = this.state.failure || this.draining ? [] : plan.starts;
+      const begun = starts.map((start) => this.begin(start));
+      for (const { step, node } of begun) {
+        if (node.kind === 'slow') this.add(this.startOf(step));
+      }
+      const over = await this.commit(plan.ended, begun.length > 0);
+      if (over || this.lost) return true;
+      for (const { step, node } of begun) this.run(step, node);
+      if (this.finished.length === 0) return false;
+    }
+  }
+
+  private async commit(graphEnded: boolean, starting: boolean): Promise<boolean> {
+    const { draft } = this;
+    const { failure } = this.state;
+    const ended = failure !== null || (graphEnded && !starting);
+    const released = ended || (this.running === 0 && !starting && this.finished.length === 0);
+    if (!released && draft.steps.length === 0 && draft.events.length === 0) return false;
+    this.draft = emptyDraft();
+    const commit = { ...this.header(draft, ended, released), ...(ended ? this.ending(draft) : {}) };
+    const receipt = await this.world.commit(commit, draft.parked);
+    if (!receipt) this.abandon();
+    else if (receipt.nudges !== this.state.claim.nudges) this.nudged = true;
+    return released;
+  }
+
+  private header(draft: Draft, ended: boolean, released: boolean): TurnCommit {
+    const { id, epoch, nudges } = this.state.claim;
+    const wake = this.draining ? { wake_in: 0 } : this.state.nextDue;
+    return {
+      execution_id: id,
+      epoch,
+      nudges,
+      status: released ? this.waitingStatus() : 'running',
+      released,
+      ended,
+      ...(released ? wake : {}),
+      steps: draft.steps,
+      events: draft.events,
+    };
+  }
+
+  private ending(draft: Draft): Partial<TurnCommit> {
+    const { failure, output } = this.state;
+    const events: NewEvent[] = [
+      ...draft.events,
+      failure ? { type: 'execution.failed', data: failure } : { type: 'execution.completed' },
+    ];
+    return failure ? { status: 'failed', error: failure, events } : { status: 'completed', output, events };
+  }
+
+  private waitingStatus(): TurnCommit['status'] {
+    if (this.draining) return 'queued';
+    const open = [...this.state.open.values()];
+    const people = open.some((step) => nodeOf(this.state.graph, step.node_id).type === 'checkpoint');
+    return people ? 'awaiting_checkpoint' : 'waiting';
+  }
+
+  private begin(start: Start): { step: OpenStep; node: BegunNode } {
+    const node = beginNode(this.state.graph, start, this.state.names);
+    return { step: this.state.begin(start, node.kind === 'slow' ? node.input : null), node };
+  }
+
+  private startOf(step: OpenStep): Settled {
+    return { steps: [this.state.written(step)], events: [eventOf('step.started', step)], parked: [] };
+  }
+
+  private run(step: OpenStep, node: BegunNode): void {
+    if (node.kind === 'done') {
+      this.finished.push({ step, outcome: node.outcome });
+      return;
+    }
+    this.running += 1;
+    void this.world.run(node, step, this.aborting.signal).then((outcome) => {
+      this.running -= 1;
+      this.finished.push({ step, outcome });
+      this.ring();
+    });
+  }
+
+  /** A step that the claim before this one left running, or whose wait before the next attempt is over. */
+  private resume(step: OpenStep): void {
+    const node = beginNode(this.state.graph, step, this.state.names);
+    this.run(step, node.kind === 'slow' ? { ...node, input: step.input } : node);
+  }
+
+  private resumeDue(): void {
+    for (const step of [...this.state.open.values()]) {
+      if (step.status === 'running' || step.due_in === undefined || this.state.secondsLeft(step) > 0) continue;
+      if (step.status === 'backing_off') {
+        this.state.retry(step);
+        this.add(this.startOf(step));
+        this.resume(step);
+      } else this.finished.push({ step, outcome: { kind: 'completed', output: null, handle: null } });
+    }
+  }
+
+  /** Sees what others did to the steps that are open here: decisions, or moments that have come. */
+  private async lookAgain(): Promise<void> {
+    this.nudged = false;
+    const seen = await this.world.reload(this.state.claim, [...this.state.open.values()]);
+    if (!seen) {
+      this.abandon();
+      return;
+    }
+    this.state.claim.nudges = seen.nudges;
+    for (const row of seen.steps) {
+      if (row.status === 'completed' || row.status === 'failed') this.state.takeFinished(row);
+    }
+    this.resumeDue();
+  }
+
+  private add(settled: Settled): void {
+    const { draft } = this;
+    draft.steps.push(...settled.steps);
+    draft.events.push(...settled.events);
+    const { organization_id, id: execution_id, started_by: requested_by } = this.state.claim;
+    for (const { step, content } of settled.parked) {
+      const { node_id, iteration } = step;
+      draft.parked.push({ ...content, organization_id, execution_id, node_id, iteration, requested_by });
+    }
+  }
+
+  /** Resolves with the next result, nudge, order to stop, or due moment of a waiting step. */
+  private async somethingHappens(): Promise<void> {
+    if (this.finished.length > 0 || this.nudged || this.lost) return;
+    const { wake_in } = this.state.nextDue;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.ring = resolve;
+      if (wake_in !== undefined) timer = setTimeout(resolve, wake_in * 1000);
+    });
+    clearTimeout(timer);
+    this.resumeDue();
+  }
+}
+
+function emptyDraft(): Draft {
+  return { steps: [], events: [], parked: [] };
+}

@@ -1,0 +1,193 @@
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { Transactions } from '../platform/database/transactions.js';
+import { WorkflowsService } from '../workflows/workflows.service.js';
+import { NodeRunner } from './node-runner.js';
+import { Turn } from './turn.js';
+import { TurnState } from './turn-state.js';
+import { type Claim, TurnRepository } from './turn.repository.js';
+import { TurnWriter } from './turn-writer.js';
+import { WakeUps } from './wake-ups.js';
+import { WorkerSession } from './worker-session.js';
+
+/** How often the table is looked at when nobody calls, and dead workers are looked for. */
+const LOOK_MS = 1_000;
+
+/** A turn that broke on our side is due again after this, so that it does not spin. */
+const BROKEN_TURN_SECONDS = 5;
+
+interface HeldTurn {
+  /** Undefined until its steps are loaded. */
+  turn: Turn | undefined;
+  over: Promise<void>;
+}
+
+/** How long running steps may take to finish when the process is asked to stop. */
+const DRAIN_MS = 20_000;
+
+/**
+ * Claims due executions and takes their turns, up to WORKER_CONCURRENCY at once. The README says what holds when it
+ * dies at any point.
+ */
+@Injectable()
+export class WorkerService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger(WorkerService.name);
+  private readonly turns = new Map<string, HeldTurn>();
+  private session: WorkerSession | undefined;
+  private stopping = false;
+  private looking = false;
+  private lookAgain = false;
+  private timer: NodeJS.Timeout | undefined;
+  private intervals: NodeJS.Timeout[] = [];
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly transactions: Transactions,
+    private readonly repository: TurnRepository,
+    private readonly workflows: WorkflowsService,
+    private readonly wakeUps: WakeUps,
+    private readonly runner: NodeRunner,
+    private readonly writer: TurnWriter,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (!this.settings.HOLDPOINT_ROLES.includes('worker')) return;
+    this.wakeUps.listen((ids) => this.woken(ids));
+    this.session = new WorkerSession(this.settings.DATABASE_URL, {
+      lost: () => this.abandonAll(),
+      regained: () => this.look(),
+      woken: (ids) => this.wakeUps.arrived(ids),
+    });
+    await this.session.open();
+    const renewMs = (this.settings.WORKER_LEASE_SECONDS * 1000) / 3;
+    this.intervals = [
+      setInterval(() => this.watch(), LOOK_MS),
+      setInterval(() => void this.attempt('renew leases', () => this.renew()), renewMs),
+    ];
+    this.watch();
+  }
+
+  /** Claims nothing more; lets running steps finish for a while, then hands back what is left. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    for (const { turn } of this.turns.values()) turn?.drain();
+    const over = Promise.allSettled([...this.turns.values()].map((entry) => entry.over));
+    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
+    for (const interval of this.intervals) clearInterval(interval);
+    const left = [...this.turns.keys()];
+    this.abandonAll();
+    await this.attempt('hand back', () => this.handBack(left, 0));
+    await this.session?.close();
+  }
+
+  private woken(ids: string[]): void {
+    for (const id of ids) this.turns.get(id)?.turn?.nudge();
+    // An empty list stands for many: anything may have changed.
+    if (ids.length === 0) for (const { turn } of this.turns.values()) turn?.nudge();
+    if (ids.length === 0 || ids.some((id) => !this.turns.has(id))) this.look();
+  }
+
+  private watch(): void {
+    void this.attempt('release dead workers', async () => {
+      const released = await this.transactions.read((tx) => this.repository.releaseDeadWorkers(tx));
+      if (released > 0) this.logger.warn(`took over ${released} executions of workers that are gone`);
+    }).then(() => this.look());
+  }
+
+  /** Claims until nothing is due or no place is free; called as often as anybody likes. */
+  private look(): void {
+    this.lookAgain = true;
+    if (this.looking) return;
+    this.looking = true;
+    void this.attempt('claim', async () => {
+      while (this.lookAgain && this.mayClaim()) {
+        this.lookAgain = false;
+        await this.claim();
+      }
+    }).finally(() => {
+      this.looking = false;
+    });
+  }
+
+  private mayClaim(): boolean {
+    return !this.stopping && this.session?.worker !== undefined && this.turns.size < this.settings.WORKER_CONCURRENCY;
+  }
+
+  private async claim(): Promise<void> {
+    const worker = this.session?.worker;
+    if (worker === undefined) return;
+    const places = this.settings.WORKER_CONCURRENCY - this.turns.size;
+    const lease = this.settings.WORKER_LEASE_SECONDS;
+    const claims = await this.transactions.read((tx) => this.repository.claimDue(tx, worker, places, lease));
+    for (const claim of claims) this.begin(claim);
+    if (claims.length === places) this.lookAgain = true;
+    else await this.setAlarm();
+  }
+
+  /** Delays and retries start on time, not at the next look. */
+  private async setAlarm(): Promise<void> {
+    const seconds = await this.transactions.read((tx) => this.repository.secondsToNextDue(tx));
+    clearTimeout(this.timer);
+    if (seconds === null || seconds * 1000 > LOOK_MS) return;
+    this.timer = setTimeout(() => this.look(), Math.max(1, Math.ceil(seconds * 1000)));
+  }
+
+  private begin(claim: Claim): void {
+    const entry: HeldTurn = { turn: undefined, over: Promise.resolve() };
+    this.turns.set(claim.id, entry);
+    entry.over = this.takeTurn(claim, entry)
+      .catch((error: unknown) => {
+        this.logger.error(`a turn of execution ${claim.id} broke: ${error instanceof Error ? error.stack : String(error)}`);
+        return this.attempt('hand back', () => this.handBack([claim.id], BROKEN_TURN_SECONDS));
+      })
+      .finally(() => {
+        this.turns.delete(claim.id);
+        this.look();
+      });
+  }
+
+  private async takeTurn(claim: Claim, entry: HeldTurn): Promise<void> {
+    const [graph, rows] = await this.transactions.read((tx) =>
+      Promise.all([
+        this.workflows.graphOf(tx, claim.workflow_id, claim.version),
+        this.repository.loadSteps(tx, claim.id),
+      ]),
+    );
+    const state = new TurnState(claim, graph, rows, () => performance.now(), Math.random);
+    entry.turn = new Turn(state, {
+      run: (begun, step, signal) => this.runner.run(begun, step, signal),
+      commit: (commit, parked) => this.writer.write(commit, parked),
+      reload: (of, open) => this.transactions.read((tx) => this.repository.reload(tx, of, open)),
+    });
+    if (this.stopping) entry.turn.drain();
+    await entry.turn.take();
+  }
+
+  private async renew(): Promise<void> {
+    const worker = this.session?.worker;
+    const ids = [...this.turns.keys()];
+    if (worker === undefined || ids.length === 0) return;
+    const lease = this.settings.WORKER_LEASE_SECONDS;
+    await this.transactions.read((tx) => this.repository.renewLeases(tx, worker, ids, lease));
+  }
+
+  private async handBack(ids: string[], delaySeconds: number): Promise<void> {
+    const worker = this.session?.worker;
+    if (worker === undefined || ids.length === 0) return;
+    await this.transactions.read((tx) => this.repository.handBack(tx, worker, ids, delaySeconds));
+  }
+
+  private abandonAll(): void {
+    for (const { turn } of this.turns.values()) turn?.abandon();
+  }
+
+  /** What fails here is repeated by the next look; the process must go on. */
+  private async attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.logger.warn(`could not ${what}: ${String(error)}`);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import type { Problem } from '../errors/domain-error.js';
+import { pointerTo } from './json-pointer.js';
+
+/** Deeper than this nobody nests by hand, and recursive readers of the value stay safe. */
+export const MAX_JSON_DEPTH = 64;
+
+const LIMIT = 20;
+
+/**
+ * What PostgreSQL or later readers cannot hold: NUL characters, lone surrogates (RFC 8259 §8.2), keys that reach
+ * JavaScript prototypes, nesting over 64. Reports at most 20 places.
+ */
+export function findUnstorable(value: unknown): Problem[] {
+  const problems: Problem[] = [];
+  const visit = (at: unknown, path: PropertyKey[]): void => {
+    if (problems.length >= LIMIT) return;
+    if (typeof at === 'string') checkText(at, path, problems);
+    if (typeof at !== 'object' || at === null) return;
+    if (path.length >= MAX_JSON_DEPTH) {
+      problems.push({ pointer: pointerTo(path), code: 'TOO_DEEP', message: `Nest at most ${MAX_JSON_DEPTH} levels.` });
+      return;
+    }
+    for (const [key, item] of Object.entries(at)) {
+      if (key === '__proto__') problems.push(forbiddenKey([...path, key]));
+      checkText(key, [...path, key], problems);
+      visit(item, [...path, key]);
+    }
+  };
+  visit(value, []);
+  return problems;
+}
+
+function checkText(text: string, path: PropertyKey[], problems: Problem[]): void {
+  if (text.includes('\0') || !text.isWellFormed()) {
+    problems.push({
+      pointer: pointerTo(path).toWellFormed().replaceAll('\0', '\uFFFD'),
+      code: 'INVALID_UNICODE',
+      message: 'The text contains a NUL character or half of a surrogate pair, which cannot be stored. Remove it.',
+    });
+  }
+}
+
+function forbiddenKey(path: PropertyKey[]): Problem {
+  return { pointer: pointerTo(path), code: 'FORBIDDEN_KEY', message: 'This key is not allowed. Rename it.' };
+}

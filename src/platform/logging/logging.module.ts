@@ -1,0 +1,37 @@
+import { Module } from '@nestjs/common';
+import { LoggerModule } from 'nestjs-pino';
+import { Settings } from '../../config/settings.js';
+
+/** JSON lines on standard output; every line written while serving a request carries its id. */
+@Module({
+  imports: [
+    LoggerModule.forRootAsync({
+      inject: [Settings],
+      useFactory: (settings: Settings) => ({
+        pinoHttp: {
+          level: settings.LOG_LEVEL,
+          genReqId: (request) => request.id, // set by set-up-http.ts, before anything can refuse
+          customAttributeKeys: { reqId: 'request_id' },
+          quietReqLogger: true,
+          // Bodies are never logged; of the headers only what helps to find a caller.
+          serializers: {
+            req: ({ method, url, remoteAddress }: Record<string, unknown>) => ({
+              method,
+              url: withoutQuery(String(url)),
+              remoteAddress,
+            }),
+            res: ({ statusCode }: Record<string, unknown>) => ({ statusCode }),
+          },
+          redact: ['authorization', 'password', 'refresh_token', 'access_token'],
+          autoLogging: { ignore: (request) => (request.url ?? '').startsWith('/health') },
+        },
+      }),
+    }),
+  ],
+})
+export class LoggingModule {}
+
+/** Query strings may carry secrets of badly written clients. */
+function withoutQuery(url: string): string {
+  return url.split('?')[0] ?? url;
+}

@@ -1,0 +1,58 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { SwaggerModule } from '@nestjs/swagger';
+import { json, type NextFunction, type Request, type Response, urlencoded } from 'express';
+import helmet from 'helmet';
+import { Settings } from './config/settings.js';
+import { describeApi } from './describe-api.js';
+import { DomainError } from './platform/errors/domain-error.js';
+import { assignRequestId } from './platform/http/request-id.js';
+
+/** Everything about HTTP that main.ts and the end-to-end tests must set up alike. Create the app with `bodyParser: false`. */
+export function setUpHttp(app: NestExpressApplication): void {
+  const settings: Settings = app.get(Settings);
+  app.disable('x-powered-by');
+  app.set('query parser', 'simple');
+  app.set('trust proxy', settings.TRUST_PROXY.length > 0 ? settings.TRUST_PROXY : false);
+  app.use(identified);
+  app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  app.use('/api', notStored, knownMediaType, singleQueryKeys);
+  app.use(json({ limit: `${settings.BODY_LIMIT_MB}mb`, strict: false }), urlencoded({ extended: false, limit: '16kb' }));
+  if (settings.CORS_ORIGINS.length > 0) {
+    app.enableCors({ origin: [...settings.CORS_ORIGINS], exposedHeaders: ['ETag', 'X-Request-Id', 'Retry-After'] });
+  }
+  SwaggerModule.setup('docs', app, () => describeApi(app), {
+    jsonDocumentUrl: 'docs/json',
+    swaggerOptions: { persistAuthorization: true },
+  });
+  // process.exit() instead of raising the signal again, so that the log's last lines are flushed.
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+}
+
+/** First of all, so that every refusal can be found in the log. */
+function identified(request: Request, response: Response, next: NextFunction): void {
+  request.id = assignRequestId(request, response);
+  next();
+}
+
+function notStored(_request: Request, response: Response, next: NextFunction): void {
+  response.setHeader('Cache-Control', 'no-store');
+  next();
+}
+
+/** A body of another type would silently be read as empty. */
+function knownMediaType(request: Request, _response: Response, next: NextFunction): void {
+  const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+  if (hasBody && !request.is(['application/json', 'application/x-www-form-urlencoded'])) {
+    throw new DomainError('unsupported', 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.');
+  }
+  next();
+}
+
+/** A key given twice would reach one reader as the first value and another as the last. */
+function singleQueryKeys(request: Request, _response: Response, next: NextFunction): void {
+  const repeated = Object.entries(request.query).find(([, value]) => Array.isArray(value))?.[0];
+  if (repeated !== undefined) {
+    throw new DomainError('invalid', 'REPEATED_QUERY_KEY', `The query names ${repeated} more than once. Name it once.`);
+  }
+  next();
+}

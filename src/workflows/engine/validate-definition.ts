@@ -1,0 +1,87 @@
+import type { Problem } from '../../platform/errors/domain-error.js';
+import {
+  MAX_DEFINITION_BYTES,
+  MAX_DEFINITION_DEPTH,
+  MAX_EDGES,
+  MAX_NODES,
+  type WorkflowDefinition,
+} from './definition.js';
+import { inDocumentOrder, isDeeperThan } from './document-order.js';
+import { isObject, readEdges, readNodes } from './read-definition.js';
+import { expressionProblems } from './validate-expressions.js';
+import { graphProblems } from './validate-graph.js';
+
+export type Validation = { ok: true; definition: WorkflowDefinition } | { ok: false; problems: Problem[] };
+
+/**
+ * All problems of a definition at once, in the order of the document. A valid one is the value itself, nothing
+ * rewritten: defaults are applied by `compileGraph`. Any value may be given.
+ */
+export function validateDefinition(value: unknown): Validation {
+  const problems = outlineProblems(value) ?? contentProblems(value as Outline);
+  if (problems.length > 0) return { ok: false, problems: inDocumentOrder(value, problems) };
+  return { ok: true, definition: value as WorkflowDefinition };
+}
+
+interface Outline {
+  readonly nodes: readonly unknown[];
+  readonly edges: readonly unknown[];
+}
+
+function contentProblems(outline: Outline): Problem[] {
+  const problems: Problem[] = [];
+  const nodes = readNodes(outline.nodes, problems);
+  const edges = readEdges(outline.edges, problems);
+  problems.push(...graphProblems(nodes, edges), ...expressionProblems(nodes, edges));
+  return problems;
+}
+
+/** What makes it pointless, or dangerous, to look further. */
+function outlineProblems(value: unknown): Problem[] | undefined {
+  if (!isObject(value)) {
+    return [outline('', 'DEFINITION_NOT_OBJECT', 'A definition is an object with the lists "nodes" and "edges".')];
+  }
+  const tooLarge = sizeProblem(value);
+  if (tooLarge) return [tooLarge];
+  const problems = [...listProblems(value, 'nodes', MAX_NODES), ...listProblems(value, 'edges', MAX_EDGES)];
+  return problems.length > 0 ? problems : undefined;
+}
+
+function sizeProblem(value: object): Problem | undefined {
+  if (isDeeperThan(value, MAX_DEFINITION_DEPTH)) {
+    return outline('', 'DEFINITION_TOO_DEEP', `Nest lists and objects at most ${MAX_DEFINITION_DEPTH} levels deep.`);
+  }
+  const bytes = jsonBytes(value);
+  if (bytes === undefined) return outline('', 'DEFINITION_NOT_JSON', 'Use values that JSON can hold.');
+  if (bytes <= MAX_DEFINITION_BYTES) return undefined;
+  const message = `A definition may have up to ${MAX_DEFINITION_BYTES} bytes, this one has ${bytes}; split it in two.`;
+  return outline('', 'DEFINITION_TOO_LARGE', message);
+}
+
+function jsonBytes(value: object): number | undefined {
+  try {
+    return Buffer.byteLength(JSON.stringify(value));
+  } catch {
+    return undefined;
+  }
+}
+
+function listProblems(value: Readonly<Record<string, unknown>>, name: 'nodes' | 'edges', max: number): Problem[] {
+  const list = value[name];
+  const pointer = `/${name}`;
+  const prefix = name.toUpperCase();
+  if (!Array.isArray(list)) {
+    const where = list === undefined ? '' : pointer;
+    return [outline(where, `${prefix}_MISSING`, `Give "${name}" as a list, even if it is empty.`)];
+  }
+  if (list.length > max) {
+    const message = `There may be ${max} ${name}, these are ${list.length}; split the workflow in two.`;
+    return [outline(pointer, `TOO_MANY_${prefix}`, message)];
+  }
+  if (name === 'nodes' && list.length === 0) {
+    return [outline(pointer, 'NODES_EMPTY', 'A workflow needs at least one node; add one.')];
+  }
+  return [];
+}
+
+const outline = (pointer: string, code: string, message: string): Problem => ({ pointer, code, message });

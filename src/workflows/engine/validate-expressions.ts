@@ -1,0 +1,105 @@
+import type { Problem } from '../../platform/errors/domain-error.js';
+import { compileJsonSchema } from '../../platform/json-schema/compile-json-schema.js';
+import { nodeTypes } from './definition.js';
+import { compileExpression } from './expression.js';
+import { parseTimestamp } from './expressions/cel-time.js';
+import { pointerTo } from './json-pointer.js';
+import { isObject, type ReadEdge, type ReadNode } from './read-definition.js';
+import { compileTemplate } from './template.js';
+
+/** What is wrong inside of fields: templates, conditions, JSON Schemas, and the steps they mention. */
+export function expressionProblems(nodes: readonly ReadNode[], edges: readonly ReadEdge[]): Problem[] {
+  const stepIds = new Set(nodes.map(({ id }) => id).filter((id) => id !== undefined));
+  return [
+    ...nodes.flatMap((node) => nodeProblems(node, stepIds)),
+    ...edges.flatMap(({ when, pointer }) => conditionProblems(when, pointerTo(pointer, 'data', 'when'), stepIds)),
+  ];
+}
+
+function nodeProblems(node: ReadNode, stepIds: ReadonlySet<string>): Problem[] {
+  if (!node.type) return [];
+  const fields = nodeTypes[node.type].templates.flatMap((field) =>
+    templateProblems(node.rawData[field], pointerTo(node.pointer, 'data', field), stepIds),
+  );
+  return [...fields, ...caseProblems(node, stepIds), ...schemaProblems(node), ...delayProblems(node)];
+}
+
+function templateProblems(value: unknown, pointer: string, stepIds: ReadonlySet<string>): Problem[] {
+  if (value === undefined) return [];
+  const compiled = compileTemplate(value);
+  if (!compiled.ok) {
+    return compiled.problems.map(({ code, message, pointer: inside }) => ({
+      pointer: pointer + inside,
+      code,
+      message,
+    }));
+  }
+  return compiled.template.stepReferences
+    .filter(({ stepId }) => !stepIds.has(stepId))
+    .map(({ stepId, pointer: inside }) => unknownStep(stepId, pointer + inside, stepIds));
+}
+
+function conditionProblems(source: unknown, pointer: string, stepIds: ReadonlySet<string>): Problem[] {
+  if (typeof source !== 'string' || source === '') return [];
+  const compiled = compileExpression(source);
+  if (!compiled.ok) {
+    const { code, message } = compiled.problem;
+    return [{ pointer, code, message }];
+  }
+  return compiled.expression.stepReferences
+    .filter(({ stepId }) => !stepIds.has(stepId))
+    .map(({ stepId }) => unknownStep(stepId, pointer, stepIds));
+}
+
+function unknownStep(stepId: string, pointer: string, stepIds: ReadonlySet<string>): Problem {
+  const dashed = [...stepIds].find((id) => id.startsWith(`${stepId}-`));
+  const advice = dashed
+    ? `write steps[${JSON.stringify(dashed)}], as a - would subtract`
+    : `the nodes are ${some(stepIds)}`;
+  const message = `There is no node ${JSON.stringify(stepId.slice(0, 64))} for steps to read; ${advice}.`;
+  return { pointer, code: 'UNKNOWN_STEP', message };
+}
+
+const some = (ids: ReadonlySet<string>) => [...ids].slice(0, 10).join(', ') + (ids.size > 10 ? ', …' : '');
+
+function caseProblems({ type, rawData, pointer }: ReadNode, stepIds: ReadonlySet<string>): Problem[] {
+  const { cases } = rawData;
+  if (type !== 'branch' || !Array.isArray(cases)) return [];
+  const given: readonly unknown[] = cases;
+  const handles = given.map((branchCase) => (isObject(branchCase) ? branchCase['handle'] : undefined));
+  return given.flatMap((branchCase, i) => {
+    const at = pointerTo(pointer, 'data', 'cases', i);
+    const when = isObject(branchCase) ? branchCase['when'] : undefined;
+    const twice = handles[i] !== undefined && handles.indexOf(handles[i]) < i;
+    return [...(twice ? [duplicateHandle(at)] : []), ...conditionProblems(when, pointerTo(at, 'when'), stepIds)];
+  });
+}
+
+function duplicateHandle(pointer: string): Problem {
+  const message = 'An earlier case has this handle; give each case its own.';
+  return { pointer: pointerTo(pointer, 'handle'), code: 'HANDLE_DUPLICATE', message };
+}
+
+function schemaProblems({ type, rawData, pointer }: ReadNode): Problem[] {
+  if (type !== 'checkpoint' || rawData['schema'] === undefined) return [];
+  const compiled = compileJsonSchema(rawData['schema']);
+  if (compiled.ok) return [];
+  const at = pointerTo(pointer, 'data', 'schema');
+  return compiled.problems.map((problem) => ({ ...problem, pointer: at + problem.pointer }));
+}
+
+/** A delay written as plain text is checked now; one with an expression is checked when it has a value. */
+function delayProblems({ type, rawData, pointer }: ReadNode): Problem[] {
+  if (type !== 'delay') return [];
+  const problem = (field: string, message: string) => {
+    return { pointer: pointerTo(pointer, 'data', field), code: 'INVALID_VALUE', message };
+  };
+  const { for_seconds: seconds, until } = rawData;
+  if (isPlainText(seconds)) return [problem('for_seconds', 'Write a number, or a number as {{ expression }}.')];
+  if (isPlainText(until) && !parseTimestamp(until)) {
+    return [problem('until', 'Write an RFC 3339 date-time such as "2026-01-31T09:00:00Z", or an {{ expression }}.')];
+  }
+  return [];
+}
+
+const isPlainText = (value: unknown): value is string => typeof value === 'string' && !value.includes('{{');
