@@ -1,14 +1,9 @@
-/**
- * Sources and tests run as the ES modules they are. Needs Node >= 24.9 with --experimental-vm-modules
- * (see the "test" script).
- * @type {import('jest').Config}
- */
-export default {
+/** What both projects share. Sources and tests run as the ES modules they are (see the "test" script). */
+const shared = {
   testEnvironment: 'node',
+  coverageProvider: 'v8',
   extensionsToTreatAsEsm: ['.ts'],
   resolver: '<rootDir>/test/jest-resolver.cjs',
-  globalSetup: '<rootDir>/test/global-setup.mjs',
-  globalTeardown: '<rootDir>/test/global-teardown.mjs',
   setupFiles: ['<rootDir>/test/jest.setup.ts'],
   transform: {
     '^.+\\.ts$': [
@@ -26,8 +21,46 @@ export default {
       },
     ],
   },
-  testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/src/**/*.db-spec.ts', '<rootDir>/test/**/*.spec.ts', '<rootDir>/test/**/*.e2e-spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+/** They start real sandboxes. `test/house.spec.ts` fails when one is missing here. */
+const sandboxSpecs = [
+  '**/src/code-security/code-security.service.spec.ts',
+  '**/src/code-security/sandbox/{bubblewrap-driver,hostile-cases,self-test,values-of-code}.spec.ts',
+  '**/src/**/*.sandbox-spec.ts',
+];
+
+/**
+ * `unit` needs nothing but this folder; `full` needs a database and the sandbox. Needs Node >= 24.9 with
+ * --experimental-vm-modules.
+ * @type {import('jest').Config}
+ */
+export default {
+  projects: [
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: [
+        '<rootDir>/src/**/*.spec.ts',
+        '<rootDir>/test/house.spec.ts',
+        ...sandboxSpecs.map((glob) => `!${glob}`),
+      ],
+    },
+    {
+      ...shared,
+      displayName: 'full',
+      globalSetup: '<rootDir>/test/global-setup.mjs',
+      globalTeardown: '<rootDir>/test/global-teardown.mjs',
+      testMatch: [
+        ...sandboxSpecs,
+        '<rootDir>/src/**/*.db-spec.ts',
+        '<rootDir>/test/**/*.{spec,db-spec,e2e-spec}.ts',
+        '!**/test/house.spec.ts',
+      ],
+      testTimeout: 30_000,
+    },
+  ],
   coverageProvider: 'v8',
   // Each test file loads its own copy of Nest and that memory is not given back: recycle the workers.
   // (One worker would mean "in this process", where the limit does not apply.)

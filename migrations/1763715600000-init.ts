@@ -100,7 +100,7 @@ export class Init1763715600000 implements MigrationInterface {
       "workflow_id" uuid NOT NULL,
       "version" integer NOT NULL,
       "status" text NOT NULL,
-      "input" json NOT NULL,
+      "input" json,
       "output" json,
       "error" json,
       "wake_at" TIMESTAMP WITH TIME ZONE,

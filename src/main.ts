@@ -1,6 +1,5 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { completeSettings } from './config/complete-settings.js';
 import { loadSettings, SettingsError } from './config/load-settings.js';
@@ -10,6 +9,7 @@ import { dataSourceOptions } from './data-source.js';
 import { listen } from './listen.js';
 import { migrate, pendingMigrations } from './platform/database/migrate.js';
 import { openDatabase } from './platform/database/open-database.js';
+import { ProductLogger } from './platform/logging/product-logger.js';
 import { setUpHttp } from './set-up-http.js';
 import { welcome } from './welcome.js';
 
@@ -33,7 +33,7 @@ async function start(): Promise<void> {
     return503OnClosing: true,
     routeConflictPolicy: { duplicate: 'error', shadow: 'error' },
   });
-  app.useLogger(app.get(Logger));
+  app.useLogger(app.get(ProductLogger));
   setUpHttp(app);
   const url = await listen(app, given, settings);
   say(welcome(url, settings, database.embedded));

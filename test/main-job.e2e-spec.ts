@@ -38,7 +38,12 @@ describe('the main job', () => {
   afterAll(() => test.close());
 
   async function start(definition: object, input: unknown) {
-    const workflow = await test.http().post('/api/workflows').set(ann.auth).send({ name: 'Reply', definition }).expect(201);
+    const workflow = await test
+      .http()
+      .post('/api/workflows')
+      .set(ann.auth)
+      .send({ name: 'Reply', definition })
+      .expect(201);
     const answer = await test
       .http()
       .post('/api/executions')
@@ -63,7 +68,11 @@ describe('the main job', () => {
   it('drafts in the sandbox, stops for a person, takes the edit and goes on to the end', async () => {
     const id = await start(SUPPORT_REPLY, { customer: 'Bo', message: 'Where is my parcel?' });
     const checkpoint = await openCheckpoint(id);
-    expect(checkpoint.body).toMatchObject({ title: 'Reply to Bo', status: 'open', content: { subject: 'Re: your message', mean: 2 } });
+    expect(checkpoint.body).toMatchObject({
+      title: 'Reply to Bo',
+      status: 'open',
+      content: { subject: 'Re: your message', mean: 2 },
+    });
     const content = { ...checkpoint.body.content, body: 'Dear Bo, it is on its way.' };
     const decided = await test
       .http()
@@ -73,10 +82,17 @@ describe('the main job', () => {
       .send({ action: 'edit', content })
       .expect(200);
     expect(decided.body.decision.patch).toEqual([{ op: 'replace', path: '/body', value: content.body }]);
-    const ended = await waitFor('the end', () => read(id), (execution) => execution.ended_at !== null);
+    const ended = await waitFor(
+      'the end',
+      () => read(id),
+      (execution) => execution.ended_at !== null,
+    );
     expect(ended).toMatchObject({ status: 'completed', output: 'Re: your message\n\nDEAR BO, IT IS ON ITS WAY.' });
     expect(ended.steps.map((step: { node_id: string; attempt: number }) => [step.node_id, step.attempt])).toEqual([
-      ['draft', 1], ['review', 1], ['format', 1], ['done', 1],
+      ['draft', 1],
+      ['review', 1],
+      ['format', 1],
+      ['done', 1],
     ]);
     const audit = await test.http().get('/api/audit/verify').set(ann.auth).expect(200);
     expect(audit.body).toMatchObject({ intact: true, broken_at: null });

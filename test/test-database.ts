@@ -38,10 +38,7 @@ async function templateDatabase(server: string): Promise<string> {
   const name = `holdpoint_template_${migrationsHash()}`;
   await onServer(server, async (client) => {
     await client.query('select pg_advisory_lock(7201199)');
-    const { rowCount } = await client.query(
-      `select 1 from pg_database where datname = $1 and datistemplate`,
-      [name],
-    );
+    const { rowCount } = await client.query(`select 1 from pg_database where datname = $1 and datistemplate`, [name]);
     if (rowCount) return;
     await client.query(`drop database if exists ${name}`);
     await client.query(`create database ${name}`);

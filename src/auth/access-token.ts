@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { decodeProtectedHeader, SignJWT } from 'jose';
 import type { StrategyOptionsWithoutRequest } from 'passport-jwt';
 import { z } from 'zod';
@@ -53,7 +54,8 @@ export function strictOptions(keys: SigningKeys, seconds: number): StrategyOptio
     jwtFromRequest: (request) => bearerToken(request.headers.authorization),
     secretOrKeyProvider: (_request, token: string, done) => {
       const key = findKey(keys, token);
-      if (key) done(null, key);
+      // jsonwebtoken takes it as it is, which only these types do not say; parsing a PEM each time costs 40 µs.
+      if (key) done(null, key as unknown as Buffer);
       else done(new Error('the header of the token is not one of ours'));
     },
     algorithms: [ALGORITHM],
@@ -78,7 +80,7 @@ function bearerToken(authorization: string | undefined): string | null {
   return token !== undefined && token.length <= MAX_LENGTH ? token : null;
 }
 
-function findKey(keys: SigningKeys, token: string): string | undefined {
+function findKey(keys: SigningKeys, token: string): KeyObject | undefined {
   try {
     const { kid } = headerSchema.parse(decodeProtectedHeader(token));
     return keys.publicKeys.get(kid);

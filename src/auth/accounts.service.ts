@@ -8,7 +8,7 @@ import { checkNewPassword, type Person } from './password-rules.js';
 import type { User } from './user.entity.js';
 import { UsersRepository } from './users.repository.js';
 
-export interface NewMember extends Person {
+interface NewMember extends Person {
   password_hash: string;
   organization_id: string;
   role: Role;

@@ -4,7 +4,12 @@ import { pageOf, timestamp } from '../platform/http/returns.decorator.js';
 import { pageQuery } from '../platform/http/signed-cursor.js';
 
 /** One spelling for each address: spaces around it are cut off and it is put in lower case. RFC 5321 allows 254 characters. */
-const email = z.string().trim().toLowerCase().pipe(z.email().max(254));
+const email = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.email().max(254))
+  .meta({ format: 'email', example: 'ada@example.com' });
 
 /** 1 to 120 characters on one line. */
 const name = z
@@ -19,9 +24,14 @@ const password = z.string().min(1).max(4_096);
 export const registerBody = z
   .strictObject({
     email,
-    password: password.describe('15 to 1,024 characters; easy to guess ones are refused'),
-    name,
-    organization_name: name.optional().describe('Without it the organization is named after the person'),
+    password: password.meta({
+      description: '15 to 1,024 characters; easy to guess ones are refused',
+      example: 'seven quiet rivers run',
+    }),
+    name: name.meta({ example: 'Ada Lovelace' }),
+    organization_name: name
+      .optional()
+      .meta({ description: 'Without it the organization is named after the person', example: 'Analytical Engines' }),
   })
   .meta({ id: 'Register' });
 export type RegisterBody = z.output<typeof registerBody>;

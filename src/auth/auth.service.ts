@@ -56,7 +56,7 @@ export class AuthService {
     const { user, correct } = await this.accounts.verifyPassword(email, password);
     if (user && correct) return this.startSession(actor, user);
     if (user) await this.recordRefusal(actor, user);
-    await sleep(earliestRefusal - performance.now());
+    await sleep(Math.max(0, earliestRefusal - performance.now()));
     throw new DomainError('unauthenticated', 'INVALID_CREDENTIALS', 'E-mail or password is wrong. Check both.');
   }
 

@@ -2,8 +2,8 @@ import { DomainError } from '../platform/errors/domain-error.js';
 import { effectiveLength } from './effective-length.js';
 
 /** NIST SP 800-63B-4 §3.1.1.2, for a password that is the only factor. */
-export const MIN_PASSWORD = 15;
-export const MAX_PASSWORD = 1_024;
+const MIN_PASSWORD = 15;
+const MAX_PASSWORD = 1_024;
 
 const MIN_EFFECTIVE = 8;
 

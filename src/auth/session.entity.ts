@@ -29,7 +29,7 @@ export class Session {
   @Column('timestamptz', { nullable: true })
   ended_at: Date | null;
 
-  /** Why it ended: `logout`, `reuse` of an old refresh token. */
+  /** Why it was ended: `logout`, `revoked` from another session, `reuse` of an old refresh token. */
   @Column('text', { nullable: true })
   end_reason: string | null;
 

@@ -9,7 +9,7 @@ const MAX_DAYS = 90;
 /** How long after a rotation its lost answer may be asked for again. */
 const GRACE_SECONDS = 10;
 
-export interface NewSession {
+interface NewSession {
   id: string;
   user_id: string;
   organization_id: string;
@@ -27,7 +27,7 @@ export interface LockedSession {
   just_rotated: boolean;
 }
 
-export interface PrincipalRow {
+interface PrincipalRow {
   user_id: string;
   organization_id: string;
   session_id: string;

@@ -9,8 +9,8 @@ export class SigningKeys {
   constructor(
     readonly kid: string,
     readonly privateKey: KeyObject,
-    /** SPKI PEM by key id. A Map, so that `__proto__` is a key like any other that is not there. */
-    readonly publicKeys: ReadonlyMap<string, string>,
+    /** By key id. A Map, so that `__proto__` is a key like any other that is not there. */
+    readonly publicKeys: ReadonlyMap<string, KeyObject>,
     /** The same public keys as a JWK Set (RFC 7517 §5). */
     readonly jwks: { keys: JWK[] },
   ) {}
@@ -31,7 +31,7 @@ export async function loadSigningKeys(settings: KeySettings): Promise<SigningKey
   const accepted = [current];
   const previous = settings.JWT_PREVIOUS_PUBLIC_KEY;
   if (previous) accepted.push(await published(p256('JWT_PREVIOUS_PUBLIC_KEY', () => createPublicKey(previous))));
-  const publicKeys = new Map(accepted.map(({ kid, pem }) => [kid, pem]));
+  const publicKeys = new Map(accepted.map(({ kid, key }) => [kid, key]));
   return new SigningKeys(current.kid, privateKey, publicKeys, { keys: accepted.map(({ jwk }) => jwk) });
 }
 
@@ -48,9 +48,8 @@ function p256(setting: string, read: () => KeyObject): KeyObject {
   return key;
 }
 
-async function published(key: KeyObject): Promise<{ kid: string; pem: string; jwk: JWK }> {
+async function published(key: KeyObject): Promise<{ kid: string; key: KeyObject; jwk: JWK }> {
   const bare = await exportJWK(key);
   const kid = await calculateJwkThumbprint(bare);
-  const jwk = { ...bare, kid, alg: ALGORITHM, use: 'sig' };
-  return { kid, pem: key.export({ type: 'spki', format: 'pem' }).toString(), jwk };
+  return { kid, key, jwk: { ...bare, kid, alg: ALGORITHM, use: 'sig' } };
 }

@@ -66,6 +66,7 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
   private examination: Promise<Verdict> | null = null;
   private nextExamination: NodeJS.Timeout | undefined;
   private failedStarts = 0;
+  private stopping = false;
 
   constructor(private readonly options: CodeSecurityOptions) {
     this.admission = new Admission(options);
@@ -78,6 +79,7 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
 
   /** Gives running jobs 20 s, then kills every sandbox. */
   async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
     clearTimeout(this.nextExamination);
     await Promise.race([this.admission.whenIdle(), sleep(DRAIN_MS, undefined, { ref: false })]);
     await this.options.driver.close();
@@ -140,12 +142,16 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
     const checks = await testSandbox(this.options.driver);
     this.verdict = { checks, at: new Date() };
     this.failedStarts = 0;
-    const reason = reasonOf(checks);
+    if (!this.stopping) this.announce(reasonOf(checks), checks.length);
+    return this.verdict;
+  }
+
+  /** Says what was found, and when it will be looked at again. */
+  private announce(reason: string | null, checks: number): void {
     if (reason) this.logger.error(`Code will not run here. ${reason}`);
-    else this.logger.log(`Code runs in ${this.options.driver.name} sandboxes: ${checks.length} checks passed.`);
+    else this.logger.log(`Code runs in ${this.options.driver.name} sandboxes: ${checks} checks passed.`);
     clearTimeout(this.nextExamination);
     this.nextExamination = setTimeout(() => void this.examine(), reason ? MINUTE_MS : HOUR_MS).unref();
-    return this.verdict;
   }
 
   private refuseOversize({ maxMemoryMb }: PythonJob): void {
@@ -179,10 +185,11 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
   }
 }
 
-/** Null when every check passed. */
+/** Null when every check passed; else the names of those that failed, and what the first of them saw. */
 function reasonOf(checks: readonly SelfTestCheck[]): string | null {
   const failed = checks.filter(({ ok }) => !ok);
-  return failed.length === 0 ? null : failed.map(({ check, detail }) => `${check}: ${detail}`).join('; ');
+  const names = failed.map(({ check }) => check).join(', ');
+  return failed[0] ? `The self-test failed (${names}): ${failed[0].detail}` : null;
 }
 
 function unavailable(reason: string, cause?: unknown): DomainError {

@@ -11,7 +11,11 @@ export type BegunNode = { kind: 'done'; outcome: NodeOutcome } | { kind: 'slow';
 export type CodeNode = Extract<GraphNode, { type: 'code' }>;
 
 /** Evaluates what the definition says of a node. Pure; whatever is not `slow` is finished with it. */
-export function beginNode(graph: Graph, start: { node_id: string; consumed: Token[] }, names: ExpressionNames): BegunNode {
+export function beginNode(
+  graph: Graph,
+  start: { node_id: string; consumed: Token[] },
+  names: ExpressionNames,
+): BegunNode {
   const node = nodeOf(graph, start.node_id);
   const evaluated = evaluateNode(node, names, start.consumed);
   if (!evaluated.ok) {

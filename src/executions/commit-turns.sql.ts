@@ -2,7 +2,10 @@ import { STEP_MOVES, STEP_STATUSES } from '../workflows/engine/step-status.js';
 
 /** `steps` is what is stored, `excluded` what is to be written: admits the legal moves and nothing else. */
 const legalMove = STEP_STATUSES.filter((from) => STEP_MOVES[from].length > 0)
-  .map((from) => `(steps.status = '${from}' and excluded.status in (${STEP_MOVES[from].map((to) => `'${to}'`).join(', ')}))`)
+  .map(
+    (from) =>
+      `(steps.status = '${from}' and excluded.status in (${STEP_MOVES[from].map((to) => `'${to}'`).join(', ')}))`,
+  )
   .join(' or ');
 
 /**

@@ -18,9 +18,14 @@ export interface Failure {
 @Index(['workflow_id', 'id'])
 @Index('executions_due', ['wake_at'], { where: '"wake_at" IS NOT NULL' })
 @Index('executions_held', ['worker'], { where: '"worker" IS NOT NULL' })
-@ForeignKey<unknown, ['workflow_id', 'version']>('WorkflowVersion', ['workflow_id', 'version'], ['workflow_id', 'number'], {
-  onDelete: 'RESTRICT',
-})
+@ForeignKey<unknown, ['workflow_id', 'version']>(
+  'WorkflowVersion',
+  ['workflow_id', 'version'],
+  ['workflow_id', 'number'],
+  {
+    onDelete: 'RESTRICT',
+  },
+)
 export class Execution {
   @PrimaryColumn('uuid')
   id: string;

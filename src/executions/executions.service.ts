@@ -140,7 +140,13 @@ export class ExecutionsService {
     const graph = await this.workflows.graphOf(tx, execution.workflow_id, execution.version);
     const claim = { ...execution, started_at: execution.started_at ?? execution.created_at };
     const rows = await this.turns.loadSteps(tx, execution_id);
-    const { names } = new TurnState(claim, graph, rows, () => 0, () => 0);
+    const { names } = new TurnState(
+      claim,
+      graph,
+      rows,
+      () => 0,
+      () => 0,
+    );
     const steps = new Map(names.steps as ReadonlyMap<string, { output: JsonValue }>).set(node_id, { output });
     const left = leaveNode(graph, node_id, handle, { ...names, steps });
     const routes = nodeOf(graph, node_id).outgoing.get(handle) ?? [];
@@ -155,9 +161,7 @@ export class ExecutionsService {
       error: failure ?? null,
     });
     if (!finished) return false;
-    const event = failure
-      ? eventOf('step.failed', given, failure)
-      : eventOf('step.completed', given, { handle });
+    const event = failure ? eventOf('step.failed', given, failure) : eventOf('step.completed', given, { handle });
     await this.repository.nudge(tx, execution_id, event);
     return true;
   }

@@ -49,7 +49,8 @@ export class NodeRunner {
   }
 
   private withoutResult(error: unknown): NodeOutcome {
-    if (error instanceof DomainError && error.kind === 'too_many') return { kind: 'postponed', seconds: POSTPONE_SECONDS };
+    if (error instanceof DomainError && error.kind === 'too_many')
+      return { kind: 'postponed', seconds: POSTPONE_SECONDS };
     if (error instanceof DomainError) {
       return { kind: 'failed', failure: { code: error.code, message: error.message }, retryable: true };
     }

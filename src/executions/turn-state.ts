@@ -99,7 +99,16 @@ export class TurnState {
     if (row.status === 'running' || row.status === 'waiting' || row.status === 'backing_off') {
       const { node_id, iteration, attempt, consumed, input, status } = row;
       const due_in = row.due_in ?? undefined;
-      this.open.set(key, { node_id, iteration, attempt, consumed, input: input as JsonValue, status, due_in, since: this.now() });
+      this.open.set(key, {
+        node_id,
+        iteration,
+        attempt,
+        consumed,
+        input: input as JsonValue,
+        status,
+        due_in,
+        since: this.now(),
+      });
       return;
     }
     this.open.delete(key);
@@ -133,7 +142,12 @@ export class TurnState {
     const { output, handle, logs } = outcome;
     const names = { ...this.names, steps: new Map(this.outputs).set(step.node_id, { output }) };
     const left = leaveNode(this.graph, step.node_id, handle, names);
-    if (!left.ok) return this.fail(step, { kind: 'failed', failure: { code: left.error.code, message: left.error.message, details: left.error }, retryable: false });
+    if (!left.ok)
+      return this.fail(step, {
+        kind: 'failed',
+        failure: { code: left.error.code, message: left.error.message, details: left.error },
+        retryable: false,
+      });
     this.close(step, 'completed', left.fired);
     this.keepOutput(step.node_id, output);
     return {
@@ -213,7 +227,11 @@ export function keyOf(step: { node_id: string; iteration: number }): string {
   return `${step.node_id}#${step.iteration}`;
 }
 
-export function eventOf(type: NewEvent['type'], step: { node_id: string; iteration: number }, data?: unknown): NewEvent {
+export function eventOf(
+  type: NewEvent['type'],
+  step: { node_id: string; iteration: number },
+  data?: unknown,
+): NewEvent {
   const { node_id, iteration } = step;
   return { type, node_id, iteration, ...(data === undefined ? {} : { data }) };
 }

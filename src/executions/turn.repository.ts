@@ -28,7 +28,10 @@ export type StepRow = Pick<
   due_in: number | null;
 };
 
-export type StepWrite = Pick<Step, 'node_id' | 'iteration' | 'node_type' | 'status' | 'attempt' | 'consumed' | 'fired'> &
+export type StepWrite = Pick<
+  Step,
+  'node_id' | 'iteration' | 'node_type' | 'status' | 'attempt' | 'consumed' | 'fired'
+> &
   Partial<Pick<Step, 'input' | 'output' | 'error' | 'logs'>> & {
     due_at?: string | undefined;
     due_in?: number | undefined;

@@ -52,6 +52,7 @@ export class WorkerSession {
     await client.query('select pg_advisory_lock($1, $2)', [WORKER_LOCKS, number]);
     await client.query(`listen ${WAKE_CHANNEL}`);
     this.number = number;
+    this.logger.log(`this process is worker number ${number} of its database`);
   }
 
   async close(): Promise<void> {
@@ -75,7 +76,6 @@ export class WorkerSession {
     while (!this.closed) {
       try {
         await this.open();
-        this.logger.log(`the worker has a database session again, as number ${this.number}`);
         this.listener.regained();
         return;
       } catch {

@@ -138,7 +138,9 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     this.turns.set(claim.id, entry);
     entry.over = this.takeTurn(claim, entry)
       .catch((error: unknown) => {
-        this.logger.error(`a turn of execution ${claim.id} broke: ${error instanceof Error ? error.stack : String(error)}`);
+        this.logger.error(
+          `a turn of execution ${claim.id} broke: ${error instanceof Error ? error.stack : String(error)}`,
+        );
         return this.attempt('hand back', () => this.handBack([claim.id], BROKEN_TURN_SECONDS));
       })
       .finally(() => {

@@ -5,7 +5,7 @@ import { Membership } from './membership.entity.js';
 import { Organization } from './organization.entity.js';
 
 /** A membership together with the person it is about. */
-export interface Member {
+interface Member {
   user_id: string;
   email: string;
   name: string;

@@ -38,6 +38,11 @@ export class WorkflowRepository {
     return workflow;
   }
 
+  /** @throws as `get` does, without reading the definition. */
+  async mustExist(tx: Transaction, organizationId: string, id: string): Promise<void> {
+    if (!(await tx.existsBy(Workflow, { id, organization_id: organizationId }))) throw notFound('workflow', id);
+  }
+
   /** @throws not found when there is no such version. */
   async getVersion(tx: Transaction, organizationId: string, id: string, number: number): Promise<WorkflowVersion> {
     const version = await tx

@@ -77,7 +77,7 @@ export class WorkflowsService {
     const list = `versions:${id}`;
     const before = this.cursors.decode(list, page.cursor);
     const rows = await this.transactions.read(async (tx) => {
-      await this.repository.get(tx, organizationId, id);
+      await this.repository.mustExist(tx, organizationId, id);
       return this.repository.listVersions(tx, id, before ? Number(before) : undefined, page.limit + 1);
     });
     return this.cursors.page(list, rows, page.limit, (version) => String(version.number));
@@ -114,8 +114,8 @@ export class WorkflowsService {
   }
 
   /** @throws not found, also for a workflow of another organization. */
-  async mustExist(tx: Transaction, organizationId: string, id: string): Promise<void> {
-    await this.repository.get(tx, organizationId, id);
+  mustExist(tx: Transaction, organizationId: string, id: string): Promise<void> {
+    return this.repository.mustExist(tx, organizationId, id);
   }
 
   /**

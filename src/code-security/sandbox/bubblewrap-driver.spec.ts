@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,9 +114,10 @@ output = [os.listdir("/tmp"), os.path.exists(other), [pid for pid in range(1, 30
 
   it('mixes up no outputs of jobs that run at once', async () => {
     const names = Array.from({ length: 12 }, (_, index) => `job ${index}`);
-    const run = (name: string) =>
-      driver.run(job('print(name)\noutput = name', { globals: { name }, resultVariable: 'output' }));
-    const results = await Promise.all(names.map(run));
+    const jobs = names.map((name) =>
+      job('print(name)\noutput = name', { globals: { name }, resultVariable: 'output' }),
+    );
+    const results = await Promise.all(jobs.map((described) => driver.run(described)));
     expect(results.map(({ stdout, output }) => [stdout, output])).toEqual(names.map((name) => [`${name}\n`, name]));
   });
 
@@ -155,6 +157,21 @@ ctypes.CDLL(None).syscall(${numbers['exit']}, 0)`;
       outputOf(driver, 'import sys\noutput = "numpy" in sys.modules'),
     ]);
     expect([plain.output, numeric.output]).toEqual([false, true]);
+  });
+
+  it('looks from outside as it should: not root, without capabilities, under both filters, first to be sacrificed', async () => {
+    const cancel = new AbortController();
+    const running = driver.run(job('import time\nprint("up", flush=True)\ntime.sleep(60)'), cancel.signal);
+    const underBothFilters = () => descendantsOf(process.pid).find((pid) => statusOf(pid)['Seccomp_filters'] === '2');
+    await until(() => underBothFilters() !== undefined);
+    const pid = underBothFilters() as number;
+    const { Uid, CapPrm, CapEff, CapInh, CapAmb, NoNewPrivs } = statusOf(pid);
+    expect(Uid?.split('\t')).not.toContain('0');
+    for (const set of [CapPrm, CapEff, CapInh, CapAmb]) expect(set).toBe('0000000000000000');
+    expect(NoNewPrivs).toBe('1');
+    expect(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8')).toBe('1000\n');
+    cancel.abort();
+    await running;
   });
 
   it('ends with the job of a service that is killed', async () => {
@@ -238,6 +255,15 @@ describe('BubblewrapDriver', () => {
     await rm(folder, { recursive: true });
   });
 });
+
+function statusOf(pid: number): Record<string, string | undefined> {
+  try {
+    const lines = readFileSync(`/proc/${pid}/status`, 'latin1').split('\n');
+    return Object.fromEntries(lines.map((line) => line.split(':\t') as [string, string]));
+  } catch {
+    return {}; // It ended meanwhile.
+  }
+}
 
 /** Our filters, with the one rule changed that lets the runner mount its own /tmp. */
 function withoutMount() {

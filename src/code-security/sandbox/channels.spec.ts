@@ -6,17 +6,17 @@ import { encodeFrame, readFrames } from './read-frames.js';
 
 const MEBIBYTE = 1 << 20;
 
-describe('captured output', () => {
-  async function capture(...chunks: Buffer[]) {
-    const stream = new PassThrough();
-    const output = captureOutput(stream);
-    for (const chunk of chunks) stream.write(chunk);
-    stream.end();
-    output.drain();
-    await once(stream, 'close');
-    return output;
-  }
+async function capture(...chunks: Buffer[]) {
+  const stream = new PassThrough();
+  const output = captureOutput(stream);
+  for (const chunk of chunks) stream.write(chunk);
+  stream.end();
+  output.drain();
+  await once(stream, 'close');
+  return output;
+}
 
+describe('captured output', () => {
   it('joins characters that were split between two reads', async () => {
     const euro = Buffer.from('€');
     const output = await capture(euro.subarray(0, 1), euro.subarray(1));
@@ -39,17 +39,17 @@ describe('captured output', () => {
   });
 });
 
-describe('frames', () => {
-  async function read(bytes: Buffer) {
-    const stream = new PassThrough();
-    let flooded = false;
-    const reader = readFrames(stream, () => (flooded = true));
-    stream.end(bytes);
-    const first = await reader.first;
-    if (!stream.closed) await once(stream, 'close');
-    return { first: first?.toString() ?? null, last: reader.last()?.toString() ?? null, flooded };
-  }
+async function read(bytes: Buffer) {
+  const stream = new PassThrough();
+  let flooded = false;
+  const reader = readFrames(stream, () => (flooded = true));
+  stream.end(bytes);
+  const first = await reader.first;
+  if (!stream.closed) await once(stream, 'close');
+  return { first: first?.toString() ?? null, last: reader.last()?.toString() ?? null, flooded };
+}
 
+describe('frames', () => {
   it('are a first one and exactly one more', async () => {
     const bytes = Buffer.concat([encodeFrame({ a: 1 }), encodeFrame(['b'])]);
     expect(await read(bytes)).toEqual({ first: '{"a":1}', last: '["b"]', flooded: false });

@@ -37,6 +37,19 @@ const leaves =
   (locals: Record<string, unknown>): Expectation =>
   (result) =>
     expect(result.locals_dict).toEqual(locals);
+const onLine =
+  (line: number): Expectation =>
+  (result) =>
+    expect(result.error_line).toBe(line);
+const usesLessThan =
+  (megabytes: number): Expectation =>
+  (result) =>
+    expect(result.memory_used_mb).toBeLessThan(megabytes);
+const endsWithin =
+  (seconds: number): Expectation =>
+  (result) =>
+    expect(result.execution_time).toBeLessThan(seconds);
+const hasNoLocals: Expectation = (result) => expect(result.locals_dict).toBeNull();
 const all =
   (...expectations: Expectation[]): Expectation =>
   (result) => {
@@ -59,15 +72,15 @@ const runsOutOfMemory =
     if (result.outcome === 'out_of_memory') expect(['MemoryError', 'OSError']).toContain(result.error_type);
   };
 const isKilledBy = (signal: string) => raises('Crashed', signal);
-const hasNoResult = all(raises('NoResult'), ({ locals_dict }) => expect(locals_dict).toBeNull());
+const hasNoResult = all(raises('NoResult'), hasNoLocals);
 
 /** What must hold of each case besides its outcome. */
 const EXPECTATIONS: Record<string, Expectation> = {
   print: prints('1\n'),
   numpy: leaves({ x: 2 }),
-  syntax: all(raises('SyntaxError'), ({ error_line }) => expect(error_line).toBe(1)),
+  syntax: all(raises('SyntaxError'), onLine(1)),
   'null byte': raises('ValueError', 'null bytes'),
-  exception: all(raises('ZeroDivisionError', 'division by zero'), ({ error_line }) => expect(error_line).toBe(1)),
+  exception: all(raises('ZeroDivisionError', 'division by zero'), onLine(1)),
   'sys.exit(0)': endsWithoutError,
   'sys.exit(3)': raises('SystemExit', '3'),
   'read /etc/passwd': raises('FileNotFoundError'),
@@ -115,9 +128,9 @@ const EXPECTATIONS: Record<string, Expectation> = {
   'anon shared mmap': all(runsOutOfMemory(128), raises('OSError', 'Cannot allocate memory')),
   'memory 64 numpy svd': all(prints('True\n'), runsOutOfMemory(64)),
   'dict recursion bomb': prints('ok\n'),
-  'int pow bomb': ({ execution_time }) => expect(execution_time).toBeLessThan(2.5),
+  'int pow bomb': endsWithin(2.5),
   'repeat join': runsOutOfMemory(128),
-  'many threads mem': all(prints('done\n'), ({ memory_used_mb }) => expect(memory_used_mb).toBeLessThan(200)),
+  'many threads mem': all(prints('done\n'), usesLessThan(200)),
   'pipe memory': prints('24 True\n'),
   'busy loop': stopsAfter(1),
   sleep: stopsAfter(1),
@@ -169,7 +182,7 @@ const EXPECTATIONS: Record<string, Expectation> = {
   'garbage on fd4': hasNoResult,
   'huge frame header': hasNoResult,
   'os._exit(0) silent': hasNoResult,
-  'flood fd4': all(hasNoResult, ({ execution_time }) => expect(execution_time).toBeLessThan(1)),
+  'flood fd4': all(hasNoResult, endsWithin(1)),
   segfault: isKilledBy('SIGSEGV'),
   abort: isKilledBy('SIGABRT'),
   'stack overflow': runsOutOfMemory(512),

@@ -30,7 +30,7 @@ export async function outputOf(driver: BubblewrapDriver, code: string): Promise<
 export async function until(holds: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`Waited 10 s in vain for ${holds}`);
+    if (performance.now() > deadline) throw new Error(`Waited 10 s in vain for ${String(holds)}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -90,11 +90,11 @@ output = {
   });
 });
 
-describe('captured local variables', () => {
-  async function localsOf(code: string, globals = {}) {
-    return (await driver.run(job(code, { captureLocals: true, globals }))).locals_dict;
-  }
+async function localsOf(code: string, globals = {}) {
+  return (await driver.run(job(code, { captureLocals: true, globals }))).locals_dict;
+}
 
+describe('captured local variables', () => {
   it('show built-in values as JSON and everything else by type and repr', async () => {
     const code = `
 import os, numpy as np
@@ -135,7 +135,8 @@ i = Plain()
   it('are cut in breadth, depth and total, and say so', async () => {
     const code = 'wide = list(range(300))\nmany = [list(range(150)) for _ in range(100)]\nlong = "x" * 10_001';
     const locals = await localsOf(code);
-    expect((locals?.['wide'] as unknown[]).slice(199)).toEqual([199, { $type: 'truncated', repr: '100 more' }]);
+    const { wide } = locals as { wide: unknown[] };
+    expect(wide.slice(199)).toEqual([199, { $type: 'truncated', repr: '100 more' }]);
     expect(JSON.stringify(locals?.['many'])).toContain('"$type":"truncated"');
     expect(JSON.stringify(locals).length).toBeLessThan(40_000);
   });

@@ -13,11 +13,7 @@ export class PermissionGuard implements CanActivate {
     const requirement = requirementOf(this.reflector, context);
     if (requirement === 'public') return true;
     const { user, authenticationError } = context.switchToHttp().getRequest<PrincipalRequest>();
-    if (!user)
-      throw (
-        authenticationError ??
-        new DomainError('unauthenticated', 'UNAUTHENTICATED', 'Sign in and send the access token.')
-      );
+    if (!user) throw authenticationError ?? unauthenticated();
     if (requirement === 'signed-in' || user.permissions.has(requirement)) return true;
     throw new DomainError(
       'forbidden',
@@ -25,6 +21,10 @@ export class PermissionGuard implements CanActivate {
       `This needs the permission ${requirement}, which the role ${user.role} does not have. Ask an admin of your organization.`,
     );
   }
+}
+
+function unauthenticated(): DomainError {
+  return new DomainError('unauthenticated', 'UNAUTHENTICATED', 'Sign in and send the access token.');
 }
 
 /** @throws when a route states no requirement: forgetting it must not open it. */

@@ -56,12 +56,15 @@ const ajv = addShortFormats(
 function metaProblems(schema: object): Problem[] {
   const isValid = ajv.validateSchema(schema);
   if (isValid === true) return [];
-  const errors = (ajv.errors ?? []).filter(
-    ({ keyword }) => !['$ref', '$dynamicRef', 'anyOf', 'allOf'].includes(keyword),
-  );
-  const problems = errors.map(({ instancePath, message }) => invalidSchema(instancePath, message ?? 'is wrong'));
+  // One place may break several branches of the meta-schema; the first says enough.
+  const byPlace = new Map((ajv.errors ?? []).toReversed().map((error) => [error.instancePath, error]));
+  const places = [...byPlace.values()].filter(({ keyword }) => !composing.has(keyword)).toReversed();
+  const problems = places.map(({ instancePath, message }) => invalidSchema(instancePath, message ?? 'is wrong'));
   return problems.length > 0 ? problems.slice(0, MAX_PROBLEMS) : [invalidSchema('', 'is no JSON Schema')];
 }
+
+/** Keywords of the meta-schema that only say that something below them is wrong. */
+const composing: ReadonlySet<string> = new Set(['$ref', '$dynamicRef', 'allOf', 'anyOf']);
 
 const invalidSchema = (pointer: string, reason: string): Problem => ({
   pointer,

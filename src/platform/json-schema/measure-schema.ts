@@ -7,6 +7,8 @@ export const MAX_SCHEMA_DEPTH = 32;
 /** Subschemas that apply, those behind references counted as often as they are referred to. */
 export const MAX_SUBSCHEMAS = 2_000;
 
+const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
+
 /** What the cost of validating a value with a schema depends on. */
 export interface SchemaSize {
   /** How many subschemas may apply to a member at depth 0, 1, 2, … of a value. */
@@ -101,6 +103,10 @@ const weightOf = (schema: unknown) =>
 function checkNames(schema: SchemaObject, pointer: string): void {
   const name = refused.find((keyword) => Object.hasOwn(schema, keyword));
   if (name !== undefined) throw new SchemaRefusal(`${pointer}/${name}`, `leave out ${name}`);
+  const dialect = schema['$schema'];
+  if (dialect !== undefined && (pointer !== '' || dialect !== DIALECT)) {
+    throw new SchemaRefusal(`${pointer}/$schema`, `leave out $schema, or write ${DIALECT} at the top`);
+  }
 }
 
 function measurePatterns(schema: SchemaObject, pointer: string, measure: Measure): void {

@@ -1,9 +1,13 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { Settings } from '../../config/settings.js';
+import { ProductLogger } from './product-logger.js';
 
 /** JSON lines on standard output; every line written while serving a request carries its id. */
+@Global()
 @Module({
+  providers: [ProductLogger],
+  exports: [ProductLogger],
   imports: [
     LoggerModule.forRootAsync({
       inject: [Settings],

@@ -95,7 +95,7 @@ function checkInvariants({ graph, steps, marking, running }: PlayedExecution, st
  * choosing one; drawings that differ only by the names of the three count once.
  */
 function smallDrawings(): string[] {
-  const arrows = ['s>a', 's>b', 's>c', 'a>b', 'a>c', 'b>a', 'b>c', 'c>a', 'c>b'];
+  const arrows = ['s>a', 's>b', 's>c', 'a>b', 'a>c', 'b>a', 'b>c', 'c>a', 'c>b', 'a>a'];
   const drawings = new Map<string, string>();
   for (let set = 1; set < 2 ** arrows.length; set += 1) {
     const chosen = arrows.filter((_, i) => set & (2 ** i));

@@ -97,11 +97,15 @@ const branchData = z.strictObject({
     .max(50),
 });
 
-const delayData = z.strictObject({
-  ...common,
-  for_seconds: z.union([z.number().min(0).max(MAX_DELAY_SECONDS), text(5_000)]).optional(),
-  until: text(5_000).optional(),
-});
+const delayData = z
+  .strictObject({
+    ...common,
+    for_seconds: z.union([z.number().min(0).max(MAX_DELAY_SECONDS), text(5_000)]).optional(),
+    until: text(5_000).optional(),
+  })
+  .refine(({ for_seconds, until }) => (for_seconds === undefined) !== (until === undefined), {
+    error: 'must have either for_seconds or until',
+  });
 
 /** What the engine has to know of a type of node. `templates` are the fields of its data that hold expressions. */
 interface NodeTypeRules<Schema extends z.ZodType> {

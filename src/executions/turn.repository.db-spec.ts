@@ -1,0 +1,213 @@
+import { DataSource } from 'typeorm';
+import { reviewDefinition } from '../../test/definitions.js';
+import { insertExecutions, insertWorkflow } from '../../test/execution-rows.js';
+import { createTestDatabase, type TestDatabase } from '../../test/test-database.js';
+import { dataSourceOptions } from '../data-source.js';
+import { EXECUTION_STATUSES } from '../workflows/engine/execution-status.js';
+import { STEP_MOVES, STEP_STATUSES, type StepStatus } from '../workflows/engine/step-status.js';
+import { type Claim, type StepWrite, type TurnCommit, TurnRepository, WORKER_LOCKS } from './turn.repository.js';
+
+const LEASE_SECONDS = 15;
+
+describe('TurnRepository', () => {
+  const repository = new TurnRepository();
+  let database: TestDatabase;
+  let source: DataSource;
+  let of: Awaited<ReturnType<typeof insertWorkflow>>;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    source = await new DataSource(dataSourceOptions(database.url, 12)).initialize();
+    of = await insertWorkflow(database, reviewDefinition());
+  });
+  afterAll(async () => {
+    await source.destroy();
+    await database.drop();
+  });
+  afterEach(() => database.query('update executions set wake_at = null, worker = null'));
+
+  const claim = (worker: number, limit = 1) => repository.claimDue(source.manager, worker, limit, LEASE_SECONDS);
+
+  const claimOne = async (worker = 1): Promise<Claim> => {
+    const [claimed] = await claim(worker);
+    if (!claimed) throw new Error('nothing was due');
+    return claimed;
+  };
+
+  const step = (fields: Partial<StepWrite> = {}): StepWrite => ({
+    node_id: 'draft',
+    iteration: 1,
+    node_type: 'transform',
+    status: 'completed',
+    attempt: 1,
+    consumed: [],
+    fired: [],
+    took: 0,
+    ...fields,
+  });
+
+  const commitOf = ({ id, epoch, nudges }: Claim, fields: Partial<TurnCommit> = {}): TurnCommit => ({
+    execution_id: id,
+    epoch,
+    nudges,
+    status: 'running',
+    released: false,
+    ended: false,
+    steps: [],
+    events: [],
+    ...fields,
+  });
+
+  const commit = async (commit: TurnCommit) => (await repository.commitTurns(source.manager, [commit]))[0];
+
+  const everythingOf = async (id: string) => ({
+    execution: await database.query('select * from executions where id = $1', [id]),
+    steps: await database.query('select * from steps where execution_id = $1', [id]),
+    events: await database.query('select * from execution_events where execution_id = $1', [id]),
+  });
+
+  it('lets exactly one of ten workers claim an execution, fifty times', async () => {
+    for (let round = 0; round < 50; round++) {
+      const [id] = await insertExecutions(database, of, 1);
+      const claims = (await Promise.all(Array.from({ length: 10 }, (_, worker) => claim(worker + 1)))).flat();
+      expect(claims.map((claimed) => [claimed.id, claimed.epoch])).toEqual([[id, 1]]);
+    }
+  });
+
+  it('shares forty due executions among ten workers, each to one', async () => {
+    const ids = await insertExecutions(database, of, 40);
+    const claims = (await Promise.all(Array.from({ length: 10 }, (_, worker) => claim(worker + 1, 40)))).flat();
+    expect(claims.map((claimed) => claimed.id).toSorted()).toEqual(ids.toSorted());
+  });
+
+  it('changes nothing for a writer whose epoch is over', async () => {
+    const [id = ''] = await insertExecutions(database, of, 1);
+    const first = await claimOne(1);
+    await database.query('update executions set wake_at = now() where id = $1', [id]); // its lease runs out
+    const second = await claimOne(2);
+    expect(second.epoch).toBe(first.epoch + 1);
+    const before = await everythingOf(id);
+    const late = commitOf(first, {
+      released: true,
+      ended: true,
+      status: 'completed',
+      steps: [step()],
+      events: [{ type: 'execution.completed' }],
+    });
+    expect(await commit(late)).toBeUndefined();
+    expect(await everythingOf(id)).toEqual(before);
+    expect(await commit({ ...late, epoch: second.epoch })).toEqual({ execution_id: id, nudges: 0 });
+  });
+
+  it('writes what the current holder says and leaves out its neighbour in the same statement', async () => {
+    await insertExecutions(database, of, 2);
+    const [one, two] = (await claim(1, 2)) as [Claim, Claim];
+    const commits = [one, two].map((held) => commitOf(held, { steps: [step()], events: [{ type: 'step.completed' }] }));
+    const stale = { ...(commits[0] as TurnCommit), epoch: 0 };
+    const receipts = await repository.commitTurns(source.manager, [stale, commits[1] as TurnCommit]);
+    expect(receipts.map((receipt) => receipt.execution_id)).toEqual([two.id]);
+    expect((await everythingOf(one.id)).steps).toEqual([]);
+    expect((await everythingOf(two.id)).steps).toHaveLength(1);
+  });
+
+  it('numbers events without gaps from the one before', async () => {
+    const [id = ''] = await insertExecutions(database, of, 1);
+    const held = await claimOne();
+    await commit(
+      commitOf(held, {
+        events: [{ type: 'step.started', node_id: 'draft', iteration: 1 }, { type: 'step.completed' }],
+      }),
+    );
+    await commit(commitOf(held, { events: [{ type: 'step.started', data: { a: 1 } }] }));
+    const events = await database.query('select seq, type from execution_events where execution_id = $1 order by seq', [
+      id,
+    ]);
+    expect(events).toEqual([
+      { seq: 1, type: 'execution.started' },
+      { seq: 2, type: 'step.started' },
+      { seq: 3, type: 'step.completed' },
+      { seq: 4, type: 'step.started' },
+    ]);
+  });
+
+  it('leaves an execution due when it was nudged since its holder last looked', async () => {
+    const [id = ''] = await insertExecutions(database, of, 1);
+    const held = await claimOne();
+    await database.query('update executions set nudges = nudges + 1 where id = $1', [id]);
+    expect(await commit(commitOf(held, { released: true, status: 'waiting' }))).toEqual({
+      execution_id: id,
+      nudges: 1,
+    });
+    expect((await claimOne(2)).id).toBe(id);
+  });
+
+  it('is not due again after letting go without a moment to wait for', async () => {
+    const [id = ''] = await insertExecutions(database, of, 1);
+    await commit(commitOf(await claimOne(), { released: true, status: 'awaiting_checkpoint' }));
+    const [row] = await database.query<{ wake_at: Date | null; worker: number | null }>(
+      'select * from executions where id = $1',
+      [id],
+    );
+    expect(row).toMatchObject({ status: 'awaiting_checkpoint', wake_at: null, worker: null });
+  });
+
+  it.each(STEP_STATUSES.flatMap((from) => STEP_STATUSES.map((to): [StepStatus, StepStatus] => [from, to])))(
+    'moves a step from %s to %s exactly when the table says so',
+    async (from, to) => {
+      const [id = ''] = await insertExecutions(database, of, 1);
+      const held = await claimOne();
+      await commit(commitOf(held, { steps: [step({ status: from })] }));
+      await commit(commitOf(held, { steps: [step({ status: to, attempt: 2 })] }));
+      const [row] = await database.query<{ attempt: number }>('select attempt from steps where execution_id = $1', [
+        id,
+      ]);
+      expect(row?.attempt).toBe(STEP_MOVES[from].includes(to) ? 2 : 1);
+    },
+  );
+
+  it.each([
+    ['executions', EXECUTION_STATUSES],
+    ['steps', STEP_STATUSES],
+  ])('admits the statuses of the code in the table %s and no others', async (table, statuses) => {
+    const checks = await database.query<{ definition: string }>(
+      `select pg_get_constraintdef(oid) as definition from pg_constraint where conrelid = $1::regclass and contype = 'c'`,
+      [table],
+    );
+    const admitted = [...(checks[0]?.definition ?? '').matchAll(/'(\w+)'::text/g)].map((match) => match[1]);
+    expect(admitted.toSorted()).toEqual([...statuses].toSorted());
+  });
+
+  it('makes due what a worker held whose session has ended, and nothing else', async () => {
+    const [deadId] = await insertExecutions(database, of, 1);
+    await claimOne(101);
+    const [aliveId = ''] = await insertExecutions(database, of, 1);
+    await claimOne(102);
+    const session = source.createQueryRunner();
+    try {
+      await session.query('select pg_advisory_lock($1, $2)', [WORKER_LOCKS, 102]);
+      expect(await repository.releaseDeadWorkers(source.manager)).toBe(1);
+      expect((await claim(103, 10)).map((claimed) => claimed.id)).toEqual([deadId]);
+      await session.query('select pg_advisory_unlock_all()');
+      await repository.releaseDeadWorkers(source.manager);
+      expect((await claim(104, 10)).map((claimed) => claimed.id)).toContain(aliveId);
+    } finally {
+      await session.release();
+    }
+  });
+
+  it('renews only leases that the worker still has', async () => {
+    const [id = ''] = await insertExecutions(database, of, 1);
+    await claimOne(1);
+    await repository.renewLeases(source.manager, 2, [id], 1_000);
+    const left = async () =>
+      (
+        await database.query<{ seconds: number }>(
+          `select extract(epoch from wake_at - now())::float8 as seconds from executions where id = $1`,
+          [id],
+        )
+      )[0]?.seconds ?? 0;
+    expect(await left()).toBeLessThan(LEASE_SECONDS + 1);
+    await repository.renewLeases(source.manager, 1, [id], 1_000);
+    expect(await left()).toBeGreaterThan(900);
+  });
+});
