@@ -1,4 +1,5 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { SettingsError } from './config/load-settings.js';
 import type { GivenSettings, Settings } from './config/settings.js';
 
 /** How many ports after the usual one are tried. */
@@ -17,7 +18,7 @@ export async function listen(app: NestExpressApplication, given: GivenSettings, 
     } catch (error) {
       const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
       if (taken && mayMove && port < settings.PORT + TRIES) continue;
-      if (taken) throw new Error(`Port ${port} is taken. Free it or set PORT to another one.`, { cause: error });
+      if (taken) throw new SettingsError([`PORT: port ${port} is taken; free it or name another one`]);
       throw error;
     }
   }

@@ -4,11 +4,11 @@ import { AppModule } from './app.module.js';
 import { completeSettings } from './config/complete-settings.js';
 import { loadSettings, SettingsError } from './config/load-settings.js';
 import { readEnvironment } from './config/read-environment.js';
-import type { Settings } from './config/settings.js';
+import type { GivenSettings, Settings } from './config/settings.js';
 import { dataSourceOptions } from './data-source.js';
 import { listen } from './listen.js';
 import { migrate, pendingMigrations } from './platform/database/migrate.js';
-import { openDatabase } from './platform/database/open-database.js';
+import { type OpenDatabase, openDatabase } from './platform/database/open-database.js';
 import { ProductLogger } from './platform/logging/product-logger.js';
 import { setUpHttp } from './set-up-http.js';
 import { welcome } from './welcome.js';
@@ -25,6 +25,15 @@ try {
 async function start(): Promise<void> {
   const given = loadSettings(readEnvironment());
   const database = await openDatabase(given, (message) => say(message));
+  try {
+    await serve(given, database);
+  } catch (error) {
+    await database.close(); // a start that fails leaves no server running
+    throw error;
+  }
+}
+
+async function serve(given: GivenSettings, database: OpenDatabase): Promise<void> {
   const settings = completeSettings(given, database.url);
   await prepareSchema(settings);
   const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(settings, database), {

@@ -4,8 +4,12 @@ import { json, type NextFunction, type Request, type Response, urlencoded } from
 import helmet from 'helmet';
 import { Settings } from './config/settings.js';
 import { describeApi } from './describe-api.js';
+import { errorPage } from './error-page.js';
 import { DomainError } from './platform/errors/domain-error.js';
 import { assignRequestId } from './platform/http/request-id.js';
+
+/** What pages of other origins may read besides the body. */
+const EXPOSED_HEADERS = ['ETag', 'Location', 'X-Request-Id', 'Retry-After', 'RateLimit', 'RateLimit-Policy'];
 
 /** Everything about HTTP that main.ts and the end-to-end tests must set up alike. Create the app with `bodyParser: false`. */
 export function setUpHttp(app: NestExpressApplication): void {
@@ -15,11 +19,15 @@ export function setUpHttp(app: NestExpressApplication): void {
   app.set('trust proxy', settings.TRUST_PROXY.length > 0 ? settings.TRUST_PROXY : false);
   app.use(identified);
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
-  app.use('/api', notStored, knownMediaType, singleQueryKeys);
-  app.use(json({ limit: `${settings.BODY_LIMIT_MB}mb`, strict: false }), urlencoded({ extended: false, limit: '16kb' }));
+  app.use('/api', notStored, singleQueryKeys);
+  app.use('/api/auth/token', urlencoded({ extended: false, limit: '16kb' })); // the one route that takes a form
+  app.use('/api', knownMediaType);
+  app.use(json({ limit: `${settings.BODY_LIMIT_MB}mb`, strict: false }));
   if (settings.CORS_ORIGINS.length > 0) {
-    app.enableCors({ origin: [...settings.CORS_ORIGINS], exposedHeaders: ['ETag', 'X-Request-Id', 'Retry-After'] });
+    app.enableCors({ origin: [...settings.CORS_ORIGINS], exposedHeaders: EXPOSED_HEADERS });
   }
+  const page = errorPage(); // before the rest of /docs, which is Swagger UI's
+  app.use('/docs/errors', (_request: Request, response: Response) => void response.type('html').send(page));
   SwaggerModule.setup('docs', app, () => describeApi(app), {
     jsonDocumentUrl: 'docs/json',
     swaggerOptions: { persistAuthorization: true },
@@ -39,11 +47,13 @@ function notStored(_request: Request, response: Response, next: NextFunction): v
   next();
 }
 
-/** A body of another type would silently be read as empty. */
+/** A body of another type would silently be read as empty, and one in UTF-7 or UTF-16 is no JSON (RFC 8259 §8.1). */
 function knownMediaType(request: Request, _response: Response, next: NextFunction): void {
-  const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
-  if (hasBody && !request.is(['application/json', 'application/x-www-form-urlencoded'])) {
-    throw new DomainError('unsupported', 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.');
+  const { 'transfer-encoding': transfer, 'content-length': length, 'content-type': type = '' } = request.headers;
+  const isUnread = request.body === undefined && (transfer !== undefined || Number(length ?? 0) > 0);
+  const charset = /;\s*charset="?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8';
+  if (isUnread && (!request.is('application/json') || charset.toLowerCase() !== 'utf-8')) {
+    throw new DomainError('unsupported', 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json in UTF-8.');
   }
   next();
 }

@@ -85,6 +85,11 @@ export class TurnState {
     return open;
   }
 
+  /** The commit that made it start is no part of the time it takes. */
+  startClock(step: OpenStep): void {
+    step.since = this.now();
+  }
+
   /** The next attempt of a step whose wait is over. */
   retry(step: OpenStep): void {
     step.attempt += 1;

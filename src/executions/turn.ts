@@ -162,6 +162,7 @@ export class Turn {
   }
 
   private run(step: OpenStep, node: BegunNode): void {
+    this.state.startClock(step);
     if (node.kind === 'done') {
       this.finished.push({ step, outcome: node.outcome });
       return;

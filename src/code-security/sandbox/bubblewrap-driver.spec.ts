@@ -139,6 +139,18 @@ output = [os.listdir("/tmp"), os.path.exists(other), [pid for pid in range(1, 30
     expect(result).toMatchObject({ outcome: 'cancelled', stdout: '' });
   });
 
+  it('leaves nothing behind, at whatever moment of its start the job is cancelled', async () => {
+    const seen = new Set<number>();
+    for (let milliseconds = 0; milliseconds < 40; milliseconds += 2) {
+      const running = driver.run(job('while True: pass'), AbortSignal.timeout(milliseconds));
+      const look = setInterval(() => descendantsOf(process.pid).forEach((pid) => seen.add(pid)), 3);
+      expect((await running).outcome).toBe('cancelled');
+      clearInterval(look);
+    }
+    await until(() => areGone([...seen]));
+    expect(seen.size).toBeGreaterThan(20);
+  });
+
   it('ends a job whose main thread leaves while another goes on, which no memory watch could see', async () => {
     const code = `
 import ctypes, threading

@@ -13,15 +13,7 @@ export interface PythonJob {
   resultVariable?: string;
 }
 
-export const PYTHON_OUTCOMES = [
-  'succeeded',
-  'does_not_compile',
-  'failed',
-  'timed_out',
-  'out_of_memory',
-  'cancelled',
-] as const;
-export type PythonOutcome = (typeof PYTHON_OUTCOMES)[number];
+export type PythonOutcome = 'succeeded' | 'does_not_compile' | 'failed' | 'timed_out' | 'out_of_memory' | 'cancelled';
 
 /**
  * What became of a job: a value that is kept and shown as it is, hence its keys. No text in it, keys included, has a

@@ -44,9 +44,10 @@ export class SandboxProcess {
   readonly exited: Promise<SandboxExit>;
   private readonly child: ChildProcess;
   private readonly frames: FrameReader;
-  private readonly info: Promise<string>;
+  /** Null when bubblewrap ended without having made a sandbox. */
+  private readonly init: Promise<number | null>;
   private initPid: number | null = null;
-  private ended = false;
+  private over = false;
   private startError: Error | null = null;
   private reason: KillReason | null = null;
 
@@ -63,7 +64,7 @@ export class SandboxProcess {
     this.stdout = captureOutput(this.readable(CHANNELS.stdout));
     this.stderr = captureOutput(this.readable(CHANNELS.stderr));
     this.frames = readFrames(this.readable(CHANNELS.result), () => this.kill('flooded'));
-    this.info = readAll(this.readable(CHANNELS.info));
+    this.init = this.learnInit();
     this.writable(CHANNELS.job).on('error', () => {});
     this.writable(CHANNELS.filter).on('error', () => {});
     this.writable(CHANNELS.filter).end(command.filter);
@@ -79,12 +80,13 @@ export class SandboxProcess {
    * Throws SandboxUnavailableError, with what bubblewrap said, when that does not happen within 10 s.
    */
   async waitUntilReady(): Promise<ReadySandbox> {
-    const tooLate = setTimeout(() => this.kill('timed_out'), START_UP_MS);
+    const tooLate = setTimeout(() => {
+      this.kill('timed_out');
+      this.child.kill('SIGKILL');
+    }, START_UP_MS);
     try {
-      const [frame, info] = await Promise.all([this.frames.first, this.info]);
-      if (!frame) throw await this.describeFailedStart();
-      const init = (JSON.parse(info) as { 'child-pid': number })['child-pid'];
-      this.initPid = init;
+      const [frame, init] = await Promise.all([this.frames.first, this.init]);
+      if (!frame || init === null) throw await this.describeFailedStart();
       const { counts_files: limitsFiles } = JSON.parse(frame.toString()) as { counts_files: boolean };
       return { init, python: findChild(init), limitsFiles };
     } catch (cause) {
@@ -105,25 +107,41 @@ export class SandboxProcess {
     return this.frames.last();
   }
 
+  /**
+   * Waits for the sandbox's first process to be known, a few milliseconds at most: bubblewrap killed before that would
+   * leave a child that waits for it for ever.
+   */
   kill(reason: KillReason): void {
-    if (this.ended) return;
+    if (this.over) return;
     this.reason ??= reason;
-    if (this.initPid !== null) killProcess(this.initPid);
+    this.writable(CHANNELS.job).destroy();
+    if (this.initPid === null) return;
+    killProcess(this.initPid);
     this.child.kill('SIGKILL');
+  }
+
+  private async learnInit(): Promise<number | null> {
+    const info = await readObject(this.readable(CHANNELS.info));
+    this.initPid = Number(/"child-pid": (\d+)/.exec(info)?.[1] ?? 0) || null;
+    if (this.reason) this.kill(this.reason);
+    return this.initPid;
   }
 
   private async waitForEnd(): Promise<SandboxExit> {
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.child.on('error', (error) => {
       this.startError = error;
+      this.over = true;
       resolve({ code: null, signal: null });
     });
     this.child.on('exit', () => {
-      this.ended = true;
       this.stdout.drain();
       this.stderr.drain();
     });
-    this.child.on('close', (code, signal) => resolve({ code, signal }));
+    this.child.on('close', (code, signal) => {
+      this.over = true;
+      resolve({ code, signal });
+    });
     return promise;
   }
 
@@ -145,11 +163,15 @@ export class SandboxProcess {
   }
 }
 
-async function readAll(stream: Readable): Promise<string> {
+/** The text up to the end of a JSON object without objects in it, or all there is. */
+async function readObject(stream: Readable): Promise<string> {
   let text = '';
   stream.setEncoding('utf8');
   const { promise, resolve } = Promise.withResolvers<string>();
-  stream.on('data', (chunk: string) => (text += chunk));
+  stream.on('data', (chunk: string) => {
+    text += chunk;
+    if (text.includes('}')) resolve(text);
+  });
   stream.on('error', () => stream.destroy());
   stream.on('close', () => resolve(text));
   return promise;

@@ -7,14 +7,16 @@ export const MAX_JSON_DEPTH = 64;
 const LIMIT = 20;
 
 /**
- * What PostgreSQL or later readers cannot hold: NUL characters, lone surrogates (RFC 8259 §8.2), keys that reach
- * JavaScript prototypes, nesting over 64. Reports at most 20 places.
+ * What PostgreSQL or later readers cannot hold: NUL characters, lone surrogates (RFC 8259 §8.2), numbers beyond those of
+ * JSON readers (1e400, which would be stored as null), keys that reach JavaScript prototypes, nesting over 64. Reports at
+ * most 20 places.
  */
 export function findUnstorable(value: unknown): Problem[] {
   const problems: Problem[] = [];
   const visit = (at: unknown, path: PropertyKey[]): void => {
     if (problems.length >= LIMIT) return;
     if (typeof at === 'string') checkText(at, path, problems);
+    if (typeof at === 'number' && !Number.isFinite(at)) problems.push(tooLarge(path));
     if (typeof at !== 'object' || at === null) return;
     if (path.length >= MAX_JSON_DEPTH) {
       problems.push({ pointer: pointerTo(path), code: 'TOO_DEEP', message: `Nest at most ${MAX_JSON_DEPTH} levels.` });
@@ -38,6 +40,11 @@ function checkText(text: string, path: PropertyKey[], problems: Problem[]): void
       message: 'The text contains a NUL character or half of a surrogate pair, which cannot be stored. Remove it.',
     });
   }
+}
+
+function tooLarge(path: PropertyKey[]): Problem {
+  const message = 'The number is larger than JSON readers hold (about 1.8e308). Send it as text.';
+  return { pointer: pointerTo(path), code: 'NUMBER_TOO_LARGE', message };
 }
 
 function forbiddenKey(path: PropertyKey[]): Problem {

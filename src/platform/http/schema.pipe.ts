@@ -24,7 +24,7 @@ export class SchemaPipe extends StandardSchemaValidationPipe {
   }
 
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
-    if (metadata.type === 'body' && metadata.schema) {
+    if (metadata.schema) {
       const unstorable = findUnstorable(value);
       if (unstorable.length > 0) throw invalidRequest(unstorable);
     }

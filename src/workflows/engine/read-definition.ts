@@ -11,6 +11,8 @@ export interface ReadNode {
   /** With defaults; undefined if any of it is wrong. */
   readonly data: NodeData | undefined;
   readonly rawData: Readonly<Record<string, unknown>>;
+  /** What the schemas find. */
+  readonly problems: readonly Problem[];
 }
 
 export interface ReadEdge {
@@ -20,48 +22,49 @@ export interface ReadEdge {
   readonly target: string | undefined;
   readonly sourceHandle: string | undefined;
   readonly when: string | undefined;
+  /** What the schema finds. */
+  readonly problems: readonly Problem[];
 }
 
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Adds to `problems` what the schemas find. */
-export function readNodes(nodes: readonly unknown[], problems: Problem[]): ReadNode[] {
-  return nodes.map((value, i) => readNode(value, pointerTo('/nodes', i), problems));
+export const readNodes = (nodes: readonly unknown[]): ReadNode[] =>
+  nodes.map((value, i) => readNode(value, pointerTo('/nodes', i)));
+
+export const readEdges = (edges: readonly unknown[]): ReadEdge[] =>
+  edges.map((value, i) => readEdge(value, pointerTo('/edges', i)));
+
+function readEdge(value: unknown, pointer: string): ReadEdge {
+  const raw = isObject(value) ? value : {};
+  const data = isObject(raw['data']) ? raw['data'] : {};
+  return {
+    pointer,
+    id: textOf(raw['id']),
+    source: textOf(raw['source']),
+    target: textOf(raw['target']),
+    sourceHandle: textOf(raw['sourceHandle']),
+    when: textOf(data['when']),
+    problems: schemaProblems(edgeSchema, value, pointer),
+  };
 }
 
-/** Adds to `problems` what the schema finds. */
-export function readEdges(edges: readonly unknown[], problems: Problem[]): ReadEdge[] {
-  return edges.map((value, i) => {
-    const pointer = pointerTo('/edges', i);
-    problems.push(...schemaProblems(edgeSchema, value, pointer));
-    const raw = isObject(value) ? value : {};
-    const data = isObject(raw['data']) ? raw['data'] : {};
-    return {
-      pointer,
-      id: textOf(raw['id']),
-      source: textOf(raw['source']),
-      target: textOf(raw['target']),
-      sourceHandle: textOf(raw['sourceHandle']),
-      when: textOf(data['when']),
-    };
-  });
-}
-
-function readNode(value: unknown, pointer: string, problems: Problem[]): ReadNode {
-  problems.push(...schemaProblems(nodeSchema, value, pointer));
+function readNode(value: unknown, pointer: string): ReadNode {
   const raw = isObject(value) ? value : {};
   const type = isNodeType(raw['type']) ? raw['type'] : undefined;
-  if (typeof raw['type'] === 'string' && !type) problems.push(unknownType(raw['type'], pointer));
-  const rawData = isObject(raw['data']) ? raw['data'] : {};
-  const data = type && readData(type, raw['data'], pointerTo(pointer, 'data'), problems);
-  return { pointer, id: textOf(raw['id']), type, data, rawData };
-}
-
-function readData(type: NodeType, value: unknown, pointer: string, problems: Problem[]): NodeData | undefined {
-  const found = schemaProblems(nodeTypes[type].data, value, pointer);
-  problems.push(...found);
-  return found.length === 0 ? nodeTypes[type].data.parse(value) : undefined;
+  const dataProblems = type ? schemaProblems(nodeTypes[type].data, raw['data'], pointerTo(pointer, 'data')) : [];
+  return {
+    pointer,
+    id: textOf(raw['id']),
+    type,
+    data: type && dataProblems.length === 0 ? nodeTypes[type].data.parse(raw['data']) : undefined,
+    rawData: isObject(raw['data']) ? raw['data'] : {},
+    problems: [
+      ...schemaProblems(nodeSchema, value, pointer),
+      ...(typeof raw['type'] === 'string' && !type ? [unknownType(raw['type'], pointer)] : []),
+      ...dataProblems,
+    ],
+  };
 }
 
 function unknownType(type: string, pointer: string): Problem {

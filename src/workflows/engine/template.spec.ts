@@ -61,12 +61,12 @@ describe('a template', () => {
     });
   });
 
-  it.each(['{{', '{{ "}}', '{{ {"a": 1 }}', '{{ } }}'])('%s is not balanced', (text) => {
+  it.each(['{{', '{{ "a', '{{ {"a": 1 }}', '{{ } }}', `{{ "${'a'.repeat(4_096)}" }}`])('%s is not balanced', (text) => {
     expect(compileTemplate(text)).toMatchObject({ ok: false, problems: [{ code: 'TEMPLATE_UNBALANCED' }] });
   });
 
-  it('{{ }} is empty', () => {
-    expect(compileTemplate('a {{ }}')).toMatchObject({ ok: false, problems: [{ code: 'EXPRESSION_INVALID' }] });
+  it.each(['a {{ }}', '{{ "}}', '{{{{ 1 }}}}'])('%s holds no expression', (text) => {
+    expect(compileTemplate(text)).toMatchObject({ ok: false, problems: [{ code: 'EXPRESSION_INVALID' }] });
   });
 
   it('lists the steps it mentions with their places', () => {

@@ -13,13 +13,16 @@ import { graphProblems } from './validate-graph.js';
 
 export type Validation = { ok: true; definition: WorkflowDefinition } | { ok: false; problems: Problem[] };
 
+/** A definition of a megabyte has room for 200,000 problems; nobody reads them, and the answer would be 30 MB. */
+export const MAX_PROBLEMS = 1_000;
+
 /**
- * All problems of a definition at once, in the order of the document. A valid one is the value itself, nothing
+ * All problems of a definition at once (the first 1,000), in the order of the document. A valid one is the value itself, nothing
  * rewritten: defaults are applied by `compileGraph`. Any value may be given.
  */
 export function validateDefinition(value: unknown): Validation {
   const problems = outlineProblems(value) ?? contentProblems(value as Outline);
-  if (problems.length > 0) return { ok: false, problems: inDocumentOrder(value, problems) };
+  if (problems.length > 0) return { ok: false, problems: inDocumentOrder(value, problems).slice(0, MAX_PROBLEMS) };
   return { ok: true, definition: value as WorkflowDefinition };
 }
 
@@ -29,11 +32,14 @@ interface Outline {
 }
 
 function contentProblems(outline: Outline): Problem[] {
-  const problems: Problem[] = [];
-  const nodes = readNodes(outline.nodes, problems);
-  const edges = readEdges(outline.edges, problems);
-  problems.push(...graphProblems(nodes, edges), ...expressionProblems(nodes, edges));
-  return problems;
+  const nodes = readNodes(outline.nodes);
+  const edges = readEdges(outline.edges);
+  return [
+    ...nodes.flatMap(({ problems }) => problems),
+    ...edges.flatMap(({ problems }) => problems),
+    ...graphProblems(nodes, edges),
+    ...expressionProblems(nodes, edges),
+  ];
 }
 
 /** What makes it pointless, or dangerous, to look further. */

@@ -5,7 +5,7 @@ import os
 import resource
 
 MEBIBYTE = 1 << 20
-PAGE = 4096
+PAGE = resource.getpagesize()
 # Room above the memory limit in which a MemoryError can still be reported.
 REPORTING_ROOM = 8 * MEBIBYTE
 
@@ -69,7 +69,7 @@ def address_space():
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t) + (ctypes.c_int,) * 3 + (ctypes.c_long,)
     libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
-    low, high = 0, 1 << 28  # pages: up to 1 TiB
+    low, high = 0, (1 << 40) // PAGE
     while low < high:
         middle = (low + high) // 2
         resource.setrlimit(resource.RLIMIT_AS, (middle * PAGE, hard))

@@ -10,8 +10,7 @@ export type Action = 'allow' | 'kill' | { errno: number };
  * A test of the low 32 bits of one argument (0–5): equal to one of `oneOf` after `mask`. Right for every argument the
  * kernel itself takes as an int. `isNull` tests all 64 bits, as a pointer needs.
  */
-export type ArgumentTest =
-  { argument: number; mask?: number; oneOf: readonly number[] } | { argument: number; isNull: true };
+type ArgumentTest = { argument: number; mask?: number; oneOf: readonly number[] } | { argument: number; isNull: true };
 
 export interface SyscallRule {
   number: number;

@@ -1,3 +1,5 @@
+import { MAX_EXPRESSION_LENGTH } from './expression-limits.js';
+
 export type TextPart =
   | { readonly kind: 'text'; readonly text: string }
   /** `start` is where the source begins in the text, after the `{{`. */
@@ -29,7 +31,11 @@ export function findHoles(text: string): Holes {
 
 function unbalanced(text: string, open: number): Holes {
   const start = JSON.stringify(text.slice(open, open + 40));
-  return { ok: false, message: `The {{ at character ${open + 1} (${start}) has no }}; close it.`, position: open };
+  return {
+    ok: false,
+    message: `The {{ at character ${open + 1} (${start}) has no }} within ${MAX_EXPRESSION_LENGTH} characters; close it.`,
+    position: open,
+  };
 }
 
 /** What does not count when looking for braces: comments, and string literals in CEL's four kinds of quotes. */
@@ -38,10 +44,12 @@ const skipped =
 
 function endOfHole(text: string, start: number): number | undefined {
   let depth = 0;
-  for (let at = start; at < text.length; at += 1) {
-    if (depth === 0 && text.startsWith('}}', at)) return at;
+  // No further than an expression may be long: it keeps the search linear in the text, whatever its quotes.
+  const rest = text.slice(start, start + MAX_EXPRESSION_LENGTH + 2);
+  for (let at = 0; at < rest.length; at += 1) {
+    if (depth === 0 && rest.startsWith('}}', at)) return start + at;
     skipped.lastIndex = at;
-    const token = skipped.exec(text)?.[0];
+    const token = skipped.exec(rest)?.[0];
     if (token === undefined) continue;
     if (token === '{') depth += 1;
     else if (token === '}') depth -= 1;
