@@ -64,7 +64,9 @@ function print(results) {
     console.log(`${label.padEnd(42)} ${ratio.toFixed(2).padStart(6)} ${String(rate).padStart(9)} ${p50.padStart(9)}`);
   };
   console.log(`${''.padEnd(42)}  ratio   steps/s    p50 ms   (medians of ${ROUNDS} rounds)`);
-  console.log(`${'bare loop, one commit a step'.padEnd(42)} ${'1.00'.padStart(6)} ${String(Math.round(bare)).padStart(9)}`);
+  console.log(
+    `${'bare loop, one commit a step'.padEnd(42)} ${'1.00'.padStart(6)} ${String(Math.round(bare)).padStart(9)}`,
+  );
   row(`executions of ${STEPS} steps, 1 in flight`, (result) => result.one);
   row(`executions of ${STEPS} steps, 50 in flight`, (result) => result.fifty);
 }
@@ -118,7 +120,9 @@ async function seed(app) {
   const password_hash = await app.get(AccountsService).hashNewPassword(randomBytes(18).toString('base64url'), person);
   return app.get(Transactions).run(async (tx) => {
     const { id: organization_id } = await app.get(OrganizationsService).createOrganization(tx, 'Bench');
-    const user = await app.get(AccountsService).createMember(tx, { ...person, password_hash, organization_id, role: 'owner' });
+    const user = await app
+      .get(AccountsService)
+      .createMember(tx, { ...person, password_hash, organization_id, role: 'owner' });
     const owner = { organization_id, user_id: user.id };
     const workflow = await app.get(WorkflowsService).createIn(tx, owner, SYSTEM_ACTOR, chain());
     return { ...owner, workflow_id: workflow.id };
@@ -145,7 +149,11 @@ async function bareLoop() {
   const stepsPerSecond = async () => {
     const began = performance.now();
     for (let i = 0; i < BARE_COMMITS; i++) {
-      await client.query({ name: 'bare', text: 'update bare set step = $1, output = $2 where id = 1', values: [i, String(i)] });
+      await client.query({
+        name: 'bare',
+        text: 'update bare set step = $1, output = $2 where id = 1',
+        values: [i, String(i)],
+      });
     }
     return (BARE_COMMITS * 1000) / (performance.now() - began);
   };

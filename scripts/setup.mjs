@@ -47,7 +47,7 @@ function install(rights) {
     }).status === 0;
   const packages = ['install', '--yes', '--no-install-recommends', ...PACKAGES];
   // The list of packages may be missing or old on a fresh machine.
-  if (!run(...packages)) run('update') && run(...packages);
+  if (!run(...packages) && run('update')) run(...packages);
 }
 
 function first([command, ...args]) {

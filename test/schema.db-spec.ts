@@ -26,7 +26,7 @@ describe('the schema', () => {
     const checks = await database.query<{ definition: string }>(
       `select pg_get_constraintdef(oid) as definition from pg_constraint where conrelid = 'checkpoints'::regclass and contype = 'c'`,
     );
-    const admitted = [...(checks[0]?.definition ?? '').matchAll(/'(\w+)'::text/g)].map((match) => match[1]);
+    const admitted = [...(checks[0]?.definition ?? '').matchAll(/'(\w+)'::text/g)].map((match) => String(match[1]));
     expect(admitted.toSorted()).toEqual([...CHECKPOINT_STATUSES].toSorted());
   });
 

@@ -55,7 +55,7 @@ export async function startTestApp(settings: Record<string, string> = {}, existi
   const app = module.createNestApplication<NestExpressApplication>({ logger: false, bodyParser: false });
   setUpHttp(app);
   await app.listen(0, '127.0.0.1');
-  const server = app.getHttpServer() as Server;
+  const server: Server = app.getHttpServer();
   const { port } = server.address() as { port: number };
   const http = () => request(server);
   return {

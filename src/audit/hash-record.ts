@@ -13,7 +13,7 @@ export function hashRecord(record: Omit<AuditRecord, 'hash'>): string {
   const { details, request_id, address, user_agent, previous_hash } = record;
   return hashJson({
     organization_id,
-    seq: String(seq),
+    seq,
     occurred_at: occurred_at.toISOString(),
     action,
     actor_type,

@@ -72,4 +72,4 @@ type Completed = 'HOST' | 'PORT' | 'DATABASE_URL' | 'SECRET_KEY' | 'JWT_PRIVATE_
 export type Settings = Readonly<Omit<GivenSettings, Completed> & Required<Pick<GivenSettings, Completed>>>;
 
 /** The injection token of the same name: `constructor(private readonly settings: Settings)`. */
-export const Settings = class Settings {} as unknown as new () => Settings;
+export const Settings = class {} as unknown as new () => Settings;

@@ -58,7 +58,7 @@ describe('TurnRepository', () => {
     ...fields,
   });
 
-  const commit = async (commit: TurnCommit) => (await repository.commitTurns(source.manager, [commit]))[0];
+  const commit = async (one: TurnCommit) => (await repository.commitTurns(source.manager, [one]))[0];
 
   const everythingOf = async (id: string) => ({
     execution: await database.query('select * from executions where id = $1', [id]),
@@ -173,7 +173,7 @@ describe('TurnRepository', () => {
       `select pg_get_constraintdef(oid) as definition from pg_constraint where conrelid = $1::regclass and contype = 'c'`,
       [table],
     );
-    const admitted = [...(checks[0]?.definition ?? '').matchAll(/'(\w+)'::text/g)].map((match) => match[1]);
+    const admitted = [...(checks[0]?.definition ?? '').matchAll(/'(\w+)'::text/g)].map((match) => String(match[1]));
     expect(admitted.toSorted()).toEqual([...statuses].toSorted());
   });
 

@@ -182,7 +182,7 @@ export class Turn {
   }
 
   private resumeDue(): void {
-    for (const step of [...this.state.open.values()]) {
+    for (const step of this.state.open.values()) {
       if (step.status === 'running' || step.due_in === undefined || this.state.secondsLeft(step) > 0) continue;
       if (step.status === 'backing_off') {
         this.state.retry(step);
