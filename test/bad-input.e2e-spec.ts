@@ -31,7 +31,11 @@ beforeAll(async () => {
   const inbox = () => test.http().get('/api/checkpoints?status=open').set(ann.auth);
   const open = await waitFor('a checkpoint', inbox, ({ body }) => body.data.length === 1);
   checkpointId = open.body.data[0].id;
-  await waitFor('rest', () => read(executionId), ({ body }) => body.status === 'awaiting_checkpoint');
+  await waitFor(
+    'rest',
+    () => read(executionId),
+    ({ body }) => body.status === 'awaiting_checkpoint',
+  );
   const tables = await test.database.query<{ name: string }>(
     `select tablename as name from pg_tables where schemaname = 'public' and tablename <> 'migrations' order by 1`,
   );
@@ -122,7 +126,7 @@ describe('a body', () => {
         .set('Content-Type', 'application/json')
         .set('Content-Encoding', 'gzip')
         .serialize((body: unknown) => body as string)
-        .send(packed as unknown as object);
+        .send(packed);
     await expectRefusal(sendPacked, { status: 413, code: 'BODY_TOO_LARGE' });
   });
 
@@ -179,7 +183,10 @@ describe('a body', () => {
       await expectRefusal(() => post('/api/auth/refresh').send({ refresh_token: bad }), refusal('/refresh_token'));
       await expectRefusal(() => post('/api/security/execute').send({ code: `x = "${bad}"` }), refusal('/code'));
       await expectRefusal(() => create({ nodes: [node(bad, 'end')], edges: [] }), refusal('/definition/nodes/0/id'));
-      const reject = () => decide(checkpointId).set('If-Match', '"1"').send({ action: 'reject', reason: `no ${bad}` });
+      const reject = () =>
+        decide(checkpointId)
+          .set('If-Match', '"1"')
+          .send({ action: 'reject', reason: `no ${bad}` });
       await expectRefusal(reject, refusal('/reason'));
     }
   });
@@ -191,7 +198,11 @@ describe('a body', () => {
       await expectRefusal(() => start(nested(levels)), refusal);
     }
     const { body } = await start(nested(63)).expect(202);
-    await waitFor('its end', () => read(body.id), (answer) => answer.body.ended_at !== null);
+    await waitFor(
+      'its end',
+      () => read(body.id),
+      (answer) => answer.body.ended_at !== null,
+    );
   });
 });
 
@@ -247,10 +258,17 @@ describe('a path', () => {
 
 describe('a stranger', () => {
   const routes = (): [string, (auth: { Authorization: string }) => Test][] => {
-    const [w, e, c] = [`/api/workflows/${workflowId}`, `/api/executions/${executionId}`, `/api/checkpoints/${checkpointId}`];
+    const [w, e, c] = [
+      `/api/workflows/${workflowId}`,
+      `/api/executions/${executionId}`,
+      `/api/checkpoints/${checkpointId}`,
+    ];
     return [
       ['GET /api/workflows/{id}', (auth) => get(w, auth)],
-      ['PATCH /api/workflows/{id}', (auth) => test.http().patch(w).set(auth).set('If-Match', '"1"').send({ name: 'Hers' })],
+      [
+        'PATCH /api/workflows/{id}',
+        (auth) => test.http().patch(w).set(auth).set('If-Match', '"1"').send({ name: 'Hers' }),
+      ],
       ['POST /api/workflows/{id}/deactivate', (auth) => post(`${w}/deactivate`, auth).set('If-Match', '"1"')],
       ['GET /api/workflows/{id}/versions', (auth) => get(`${w}/versions`, auth)],
       ['GET /api/workflows/{id}/versions/{number}', (auth) => get(`${w}/versions/1`, auth)],
@@ -259,8 +277,18 @@ describe('a stranger', () => {
       ['GET /api/executions/{id}/events', (auth) => get(`${e}/events`, auth)],
       ['POST /api/executions/{id}/cancel', (auth) => post(`${e}/cancel`, auth)],
       ['GET /api/checkpoints/{id}', (auth) => get(c, auth)],
-      ['POST /api/checkpoints/{id}/decide', (auth) => decide(checkpointId, auth).set('If-Match', '"1"').send({ action: 'approve' })],
-      ['DELETE /api/auth/sessions/{id}', (auth) => test.http().delete(`/api/auth/sessions/${sessionOf(ann)}`).set(auth)],
+      [
+        'POST /api/checkpoints/{id}/decide',
+        (auth) => decide(checkpointId, auth).set('If-Match', '"1"').send({ action: 'approve' }),
+      ],
+      [
+        'DELETE /api/auth/sessions/{id}',
+        (auth) =>
+          test
+            .http()
+            .delete(`/api/auth/sessions/${sessionOf(ann)}`)
+            .set(auth),
+      ],
     ];
   };
   const sessionOf = ({ refresh_token }: TestPerson) => refresh_token.slice(4, 40);
@@ -270,7 +298,11 @@ describe('a stranger', () => {
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
     const named = documented.filter((route) => route.includes('{'));
-    expect(routes().map(([route]) => route).toSorted()).toEqual(named.toSorted());
+    expect(
+      routes()
+        .map(([route]) => route)
+        .toSorted(),
+    ).toEqual(named.toSorted());
   });
 
   it('finds nothing of ours by its id, whether to read or to write', async () => {
@@ -304,10 +336,16 @@ describe('a stranger', () => {
     ]) {
       expect((await get(path, eve.auth).expect(200)).body).toEqual({ data: [], next_cursor: null });
     }
-    const everything = ['/api/organizations/current', '/api/organizations/current/members', '/api/audit', '/api/auth/me'];
+    const everything = [
+      '/api/organizations/current',
+      '/api/organizations/current/members',
+      '/api/audit',
+      '/api/auth/me',
+    ];
     for (const path of everything) {
       const { text } = await get(path, eve.auth).expect(200);
-      for (const id of [ann.user.id, ann.organization.id, vic.id, workflowId, executionId]) expect(text).not.toContain(id);
+      for (const id of [ann.user.id, ann.organization.id, vic.id, workflowId, executionId])
+        expect(text).not.toContain(id);
     }
   });
 });
@@ -335,15 +373,18 @@ describe('a viewer', () => {
 });
 
 describe('who does not say who they are', () => {
-  it.each(['GET /api/workflows', 'POST /api/workflows', 'POST /api/executions', 'GET /api/audit', 'POST /api/auth/logout'])(
-    'is refused: %s',
-    async (route) => {
-      const [method = '', path = ''] = route.split(' ');
-      const send = () => (method === 'GET' ? test.http().get(path) : test.http().post(path).send({}));
-      const answer = await expectRefusal(send, { status: 401, code: 'UNAUTHENTICATED' });
-      expect(answer.headers['www-authenticate']).toBe('Bearer');
-    },
-  );
+  it.each([
+    'GET /api/workflows',
+    'POST /api/workflows',
+    'POST /api/executions',
+    'GET /api/audit',
+    'POST /api/auth/logout',
+  ])('is refused: %s', async (route) => {
+    const [method = '', path = ''] = route.split(' ');
+    const send = () => (method === 'GET' ? test.http().get(path) : test.http().post(path).send({}));
+    const answer = await expectRefusal(send, { status: 401, code: 'UNAUTHENTICATED' });
+    expect(answer.headers['www-authenticate']).toBe('Bearer');
+  });
 
   it('is refused with an expired or a forged token', async () => {
     const session_id = ann.refresh_token.slice(4, 40);
@@ -371,7 +412,8 @@ describe('who does not say who they are', () => {
 describe('a change of something', () => {
   it('that was read before it changed is refused, and one that says nothing of it as well', async () => {
     const path = `/api/workflows/${workflowId}`;
-    const rename = (tag: object) => () => test.http().patch(path).set(ann.auth).set(tag).send({ name: 'Other' });
+    const rename = (tag: Record<string, string>) => () =>
+      test.http().patch(path).set(ann.auth).set(tag).send({ name: 'Other' });
     await expectRefusal(rename({ 'If-Match': '"7"' }), { status: 412, code: 'STALE_VERSION' });
     await expectRefusal(rename({}), { status: 428, code: 'IF_MATCH_REQUIRED' });
     const approve = () => decide(checkpointId).send({ action: 'approve' });
@@ -383,10 +425,18 @@ describe('a definition', () => {
   const again = (when?: string) => ({ ...edge('b', 'a'), ...(when ? { data: { when } } : {}) });
 
   it('with a cycle that cannot end is refused at each node of it', async () => {
-    const nodes = [node('in', 'transform', { output: 1 }), node('a', 'transform', { output: 1 }), node('b', 'transform', { output: 1 })];
+    const nodes = [
+      node('in', 'transform', { output: 1 }),
+      node('a', 'transform', { output: 1 }),
+      node('b', 'transform', { output: 1 }),
+    ];
     const definition = { nodes, edges: [edge('in', 'a'), edge('a', 'b'), again()] };
     const pointers = ['/definition/nodes/1', '/definition/nodes/2'];
-    const { body } = await expectRefusal(() => create(definition), { status: 422, code: 'INVALID_DEFINITION', pointers });
+    const { body } = await expectRefusal(() => create(definition), {
+      status: 422,
+      code: 'INVALID_DEFINITION',
+      pointers,
+    });
     expect(body.errors[0].code).toBe('CYCLE_WITHOUT_EXIT');
     const leaving = { nodes, edges: [edge('in', 'a'), edge('a', 'b'), again('steps.a.output > 3')] };
     await create(leaving).expect(201);
@@ -409,7 +459,15 @@ describe('every answer', () => {
   const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 
   it('has a request id of its own', async () => {
-    const paths = ['/health/liveness', '/api/nowhere', '/api/workflows', '/docs', '/docs/json', '/api/auth/jwks', '/x?a=1&a=2'];
+    const paths = [
+      '/health/liveness',
+      '/api/nowhere',
+      '/api/workflows',
+      '/docs',
+      '/docs/json',
+      '/api/auth/jwks',
+      '/x?a=1&a=2',
+    ];
     const ids = await Promise.all(paths.map((path) => idOf({}, path)));
     for (const id of ids) expect(id).toMatch(OWN);
     expect(new Set(ids).size).toBe(paths.length);
@@ -459,7 +517,9 @@ describe('every answer', () => {
 
   it('has its request id in the audit record of what it did', async () => {
     const id = 'audited-request-1';
-    await create({ nodes: [node('a', 'end')], edges: [] }).set('X-Request-Id', id).expect(201);
+    await create({ nodes: [node('a', 'end')], edges: [] })
+      .set('X-Request-Id', id)
+      .expect(201);
     const { body } = await get('/api/audit?limit=1').expect(200);
     expect(body.data[0]).toMatchObject({ action: 'workflow.created', request_id: id });
   });

@@ -31,7 +31,12 @@ interface Parked {
 const get = (path: string, who: Auth = ann) => test.http().get(path).set(who.auth);
 
 async function start(definition: object, input: unknown = { name: 'Bo' }, who: Auth = ann): Promise<string> {
-  const workflow = await test.http().post('/api/workflows').set(who.auth).send({ name: 'Reply', definition }).expect(201);
+  const workflow = await test
+    .http()
+    .post('/api/workflows')
+    .set(who.auth)
+    .send({ name: 'Reply', definition })
+    .expect(201);
   const body = { workflow_id: workflow.body.id, input };
   return (await test.http().post('/api/executions').set(who.auth).send(body).expect(202)).body.id;
 }
@@ -42,7 +47,11 @@ async function openOnes(executionId: string, count = 1, who: Auth = ann): Promis
     () => get(`/api/checkpoints?status=open&execution_id=${executionId}`, who),
     (answer) => answer.body.data.length === count,
   );
-  return body.data.map(({ id, revision }: { id: string; revision: number }) => ({ executionId, id, tag: `"${revision}"` }));
+  return body.data.map(({ id, revision }: { id: string; revision: number }) => ({
+    executionId,
+    id,
+    tag: `"${revision}"`,
+  }));
 }
 
 /** An execution of Ann's that waits at a checkpoint. */
@@ -70,11 +79,13 @@ const summary = ({ status, body }: { status: number; body: { code?: string } }) 
 
 async function auditOf(checkpointId: string) {
   const { body } = await get(`/api/audit?subject_type=checkpoint&subject_id=${checkpointId}`).expect(200);
-  return (body.data as { action: string; actor_id: string; details: object }[]).map(({ action, actor_id, details }) => ({
-    action,
-    actor_id,
-    details,
-  }));
+  return (body.data as { action: string; actor_id: string; details: object }[]).map(
+    ({ action, actor_id, details }) => ({
+      action,
+      actor_id,
+      details,
+    }),
+  );
 }
 
 /** It was refused so, is as open as before, and the refusal is on record. */
@@ -100,7 +111,9 @@ async function expectRefused(
 describe('an open checkpoint', () => {
   it('shows what is to be decided, and by what', async () => {
     const schema = { type: 'object', properties: { text: { type: 'string' } } };
-    const { executionId, id } = await parked(reviewDefinition({ instructions: 'Be kind to {{ input.name }}.', schema }));
+    const { executionId, id } = await parked(
+      reviewDefinition({ instructions: 'Be kind to {{ input.name }}.', schema }),
+    );
     const { body, headers } = await get(`/api/checkpoints/${id}`, bea).expect(200);
     expect(body).toEqual({
       id,
@@ -121,7 +134,10 @@ describe('an open checkpoint', () => {
       decision: null,
     });
     expect(headers['etag']).toBe('"1"');
-    expect((await get(`/api/executions/${executionId}`)).body).toMatchObject({ status: 'awaiting_checkpoint', ended_at: null });
+    expect((await get(`/api/executions/${executionId}`)).body).toMatchObject({
+      status: 'awaiting_checkpoint',
+      ended_at: null,
+    });
   });
 
   it('is in the inbox, what has waited longest first, until it is decided', async () => {
@@ -163,7 +179,11 @@ describe('approving', () => {
       {
         action: 'checkpoint.approved',
         actor_id: bea.id,
-        details: { action: 'approve', execution_id: checkpoint.executionId, content_hash: hashJson({ text: 'Dear Bo' }) },
+        details: {
+          action: 'approve',
+          execution_id: checkpoint.executionId,
+          content_hash: hashJson({ text: 'Dear Bo' }),
+        },
       },
     ]);
   });
@@ -185,7 +205,9 @@ describe('editing', () => {
     });
     const execution = await ended(checkpoint.executionId);
     expect(execution).toMatchObject({ status: 'completed', output: 'Hello Bo' });
-    const steps = (execution.steps as { node_id: string; output: unknown }[]).filter((step) => step.node_id !== 'draft');
+    const steps = (execution.steps as { node_id: string; output: unknown }[]).filter(
+      (step) => step.node_id !== 'draft',
+    );
     expect(JSON.stringify(steps.map(({ output }) => output))).not.toContain('Dear');
   });
 
@@ -209,7 +231,12 @@ describe('editing', () => {
     const { body } = await decide(checkpoint, { action: 'edit', content: wanted }).expect(200);
     expect(body.content).toEqual(shown);
     expect(body.decision.edited_content).toEqual(wanted);
-    const patched = jsonPatch.applyPatch(structuredClone(shown), body.decision.patch as Operation[], true, false).newDocument;
+    const patched = jsonPatch.applyPatch(
+      structuredClone(shown),
+      body.decision.patch as Operation[],
+      true,
+      false,
+    ).newDocument;
     expect(patched).toEqual(wanted);
     expect((await ended(checkpoint.executionId)).output).toEqual({
       action: 'edit',
@@ -254,7 +281,11 @@ describe('rejecting', () => {
     expect(body).toMatchObject({ status: 'rejected', decision: { action: 'reject', reason: REASON, patch: null } });
     const execution = await ended(checkpoint.executionId);
     expect(execution).toMatchObject({ status: 'completed', output: REASON, error: null });
-    expect((execution.steps as { node_id: string }[]).map((step) => step.node_id)).toEqual(['draft', 'review', 'refused']);
+    expect((execution.steps as { node_id: string }[]).map((step) => step.node_id)).toEqual([
+      'draft',
+      'review',
+      'refused',
+    ]);
     expect((await auditOf(checkpoint.id))[0]).toMatchObject({ action: 'checkpoint.rejected', actor_id: bea.id });
   });
 
@@ -279,7 +310,11 @@ describe('rejecting', () => {
     await decide(first, { action: 'reject', reason: REASON }).expect(200);
     const [second] = await openOnes(first.executionId);
     expect(second?.id).not.toBe(first.id);
-    expect((await get(`/api/checkpoints/${second?.id}`)).body).toMatchObject({ iteration: 2, status: 'open', decision: null });
+    expect((await get(`/api/checkpoints/${second?.id}`)).body).toMatchObject({
+      iteration: 2,
+      status: 'open',
+      decision: null,
+    });
     expect(summary(await decide(first, APPROVE))).toEqual({ status: 409, code: 'CHECKPOINT_DECIDED' });
     await decide(second as Parked, APPROVE).expect(200);
     expect(await ended(first.executionId)).toMatchObject({ status: 'completed' });
@@ -304,7 +339,11 @@ describe('a decision', () => {
     ['of no kind', {}, '/action'],
     ['to edit without content', { action: 'edit' }, '/content'],
     ['to approve other content', { action: 'approve', content: {} }, '/content'],
-    ['in the name of somebody else', { action: 'approve', decided_by: '01900000-0000-7000-8000-000000000000' }, '/decided_by'],
+    [
+      'in the name of somebody else',
+      { action: 'approve', decided_by: '01900000-0000-7000-8000-000000000000' },
+      '/decided_by',
+    ],
     ['with a reason of 10,001 characters', { action: 'approve', reason: 'x'.repeat(10_001) }, '/reason'],
   ])('%s is refused', async (_, body, pointer) => {
     const { status, body: problem } = await decide({ id: '01900000-0000-7000-8000-000000000000', tag: '"1"' }, body);
@@ -328,7 +367,12 @@ describe('a decision', () => {
       ['"2"', APPROVE],
       ['"1"', { action: 'reject', reason: 'No' }],
     ] as const) {
-      const answer = await expectRefused({ ...checkpoint, tag }, body, { status: 409, code: 'CHECKPOINT_DECIDED' }, ann.auth);
+      const answer = await expectRefused(
+        { ...checkpoint, tag },
+        body,
+        { status: 409, code: 'CHECKPOINT_DECIDED' },
+        ann.auth,
+      );
       expect(answer.body).toMatchObject({
         decided_by: { id: bea.id, name: 'Bea' },
         decided_at: first.decision.decided_at,
@@ -347,7 +391,10 @@ describe('a decision', () => {
     await decide(approved, APPROVE, bea).expect(200);
     await decide(rejected, { action: 'reject', reason: 'A mistake of mine' }, ann).expect(200);
     expect(await ended(approved.executionId)).toMatchObject({ status: 'completed' });
-    expect(await ended(rejected.executionId)).toMatchObject({ status: 'failed', error: { code: 'CHECKPOINT_REJECTED' } });
+    expect(await ended(rejected.executionId)).toMatchObject({
+      status: 'failed',
+      error: { code: 'CHECKPOINT_REJECTED' },
+    });
   });
 
   const fourEyes = () => reviewDefinition({ not_requester: true });
@@ -401,7 +448,9 @@ describe('a checkpoint whose execution ends otherwise', () => {
       const { status } = await ended(checkpoint.executionId);
       expect(cancellation?.status === 200 ? 'cancelled' : 'completed').toBe(status);
     }
-    expect([...outcomes].filter((outcome) => !['200 approved approve', '409 withdrawn none'].includes(outcome))).toEqual([]);
+    expect(
+      [...outcomes].filter((outcome) => !['200 approved approve', '409 withdrawn none'].includes(outcome)),
+    ).toEqual([]);
   });
 });
 
@@ -412,10 +461,18 @@ describe('two approvers at once', () => {
     const cleo = await test.register('Cleo');
     const dora = await addMember(test, cleo.organization.id, 'approver', 'Dora');
     const definition = {
-      nodes: [node('review', 'checkpoint', { title: 'So?', content: '{{ input }}' }), node('done', 'end', { output: '{{ input }}' })],
+      nodes: [
+        node('review', 'checkpoint', { title: 'So?', content: '{{ input }}' }),
+        node('done', 'end', { output: '{{ input }}' }),
+      ],
       edges: [edge('review', 'done')],
     };
-    const workflow = await test.http().post('/api/workflows').set(cleo.auth).send({ name: 'Twice', definition }).expect(201);
+    const workflow = await test
+      .http()
+      .post('/api/workflows')
+      .set(cleo.auth)
+      .send({ name: 'Twice', definition })
+      .expect(201);
     const inputs = Array.from({ length: COUNT }, (_, i) => i);
     await inParallel(20, inputs, async (input) => {
       const body = { workflow_id: workflow.body.id, input };
@@ -424,7 +481,8 @@ describe('two approvers at once', () => {
     const counts = (sql: string) => test.database.query<{ count: number }>(sql, [cleo.organization.id]);
     await waitFor(
       'a thousand checkpoints',
-      () => counts(`select count(*)::int from executions where organization_id = $1 and status = 'awaiting_checkpoint'`),
+      () =>
+        counts(`select count(*)::int from executions where organization_id = $1 and status = 'awaiting_checkpoint'`),
       ([row]) => row?.count === COUNT,
     );
     const open = await test.database.query<{ id: string }>('select id from checkpoints where organization_id = $1', [
@@ -478,9 +536,18 @@ describe('the record', () => {
   async function tampered(sql: string): Promise<unknown> {
     const person = await test.register('Mallory');
     for (const name of ['One', 'Two', 'Three']) {
-      await test.http().post('/api/workflows').set(person.auth).send({ name, definition: reviewDefinition() }).expect(201);
+      await test
+        .http()
+        .post('/api/workflows')
+        .set(person.auth)
+        .send({ name, definition: reviewDefinition() })
+        .expect(201);
     }
-    expect((await get('/api/audit/verify', person).expect(200)).body).toMatchObject({ intact: true, records: 5, broken_at: null });
+    expect((await get('/api/audit/verify', person).expect(200)).body).toMatchObject({
+      intact: true,
+      records: 5,
+      broken_at: null,
+    });
     await test.database.query(
       `alter table audit_records disable trigger user; ${sql.replaceAll('$1', `'${person.organization.id}'`)};
        alter table audit_records enable trigger user`,
@@ -493,14 +560,22 @@ describe('the record', () => {
   it.each([
     ['changed details', `update audit_records set details = '{"name":"Zwei"}' ${where(4)}`, '4', /content/],
     ['a changed actor', `update audit_records set actor_id = null ${where(3)}`, '3', /content/],
-    ['a changed time', `update audit_records set occurred_at = occurred_at - interval '1 ms' ${where(3)}`, '3', /content/],
+    [
+      'a changed time',
+      `update audit_records set occurred_at = occurred_at - interval '1 ms' ${where(3)}`,
+      '3',
+      /content/,
+    ],
     ['a changed hash', `update audit_records set hash = repeat('a', 64) ${where(2)}`, '2', /content/],
     ['a changed link', `update audit_records set previous_hash = repeat('a', 64) ${where(2)}`, '2', /before/],
     ['a missing record', `delete from audit_records ${where(3)}`, '4', /missing/],
     ['a missing first record', `delete from audit_records ${where(1)}`, '2', /missing/],
     ['a missing last record', `delete from audit_records ${where(5)}`, '5', /missing/],
   ])('is broken by %s, and says where', async (_, sql, seq, reason) => {
-    expect(await tampered(sql)).toMatchObject({ intact: false, broken_at: { seq, reason: expect.stringMatching(reason) } });
+    expect(await tampered(sql)).toMatchObject({
+      intact: false,
+      broken_at: { seq, reason: expect.stringMatching(reason) },
+    });
   });
 
   it('of all that these tests decided is intact, with what was refused', async () => {

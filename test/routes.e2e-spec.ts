@@ -1,6 +1,7 @@
 import { Controller, Get, Module, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { APP_FILTER, APP_GUARD, ModulesContainer, Reflector } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { Test as NestTest } from '@nestjs/testing';
 import request from 'supertest';
@@ -45,7 +46,9 @@ afterAll(() => test.close());
 
 function controllerRoutes(): Route[] {
   const reflector = new Reflector();
-  const controllers = [...test.app.get(ModulesContainer).values()].flatMap((module) => [...module.controllers.values()]);
+  const controllers = [...test.app.get(ModulesContainer).values()].flatMap((module) => [
+    ...module.controllers.values(),
+  ]);
   return controllers.flatMap(({ metatype }) => {
     const type = metatype as new () => object;
     const prototype = type.prototype as Record<string, () => unknown>;
@@ -54,7 +57,7 @@ function controllerRoutes(): Route[] {
       const handler = prototype[name] as () => unknown;
       const path = Reflect.getMetadata(PATH_METADATA, handler) as string | undefined;
       if (path === undefined) return [];
-      const requirement = requirementOf(reflector, { getHandler: () => handler, getClass: <T>() => type as T });
+      const requirement = requirementOf(reflector, new ExecutionContextHost([], type, handler));
       const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number] ?? '';
       const prefix = Reflect.getMetadata(PATH_METADATA, type) as string;
       return [{ method, path: `/${[prefix, path].filter((part) => part !== '/').join('/')}`, requirement }];
@@ -86,7 +89,7 @@ const operations = () =>
   );
 
 /** A request that changes nothing: its ids are of nothing, its body is empty. */
-function send({ method, path }: Pick<Route, 'method' | 'path'>, headers: object = {}) {
+function send({ method, path }: Pick<Route, 'method' | 'path'>, headers: Record<string, string> = {}) {
   const url = path.replace(':id', '01900000-0000-7000-8000-000000000000').replace(':number', '1');
   const agent = test.http();
   if (method === 'GET') return agent.get(url).set(headers);
@@ -112,7 +115,9 @@ describe('routes', () => {
     const all = operations();
     const lacking = all.filter(({ operation }) => !operation.summary || operation.tags.length !== 1);
     expect(lacking.map(({ name }) => name)).toEqual([]);
-    const silent = all.filter(({ operation }) => !Object.keys(operation.responses).some((status) => status.startsWith('2')));
+    const silent = all.filter(
+      ({ operation }) => !Object.keys(operation.responses).some((status) => status.startsWith('2')),
+    );
     expect(silent.map(({ name }) => name)).toEqual([]);
     expect(new Set(all.map(({ operation }) => operation.operationId)).size).toBe(all.length);
   });
@@ -124,7 +129,12 @@ describe('routes', () => {
   });
 
   it('that are public are these', () => {
-    expect(routes.filter(({ requirement }) => requirement === 'public').map(nameOf).toSorted()).toEqual([
+    expect(
+      routes
+        .filter(({ requirement }) => requirement === 'public')
+        .map(nameOf)
+        .toSorted(),
+    ).toEqual([
       'GET /api/auth/jwks',
       'GET /api/security/health',
       'GET /health/liveness',
@@ -155,7 +165,11 @@ describe('routes', () => {
         const { status, body } = await send(route, auth);
         expect([401, 429, 500]).not.toContain(status);
         if (status !== 403) admitted.push(role);
-        else expect(body).toMatchObject({ code: 'PERMISSION_MISSING', detail: expect.stringContaining(route.requirement) });
+        else
+          expect(body).toMatchObject({
+            code: 'PERMISSION_MISSING',
+            detail: expect.stringContaining(route.requirement),
+          });
       }
       table.push(`${nameOf(route)}: ${admitted.join(' ')}`);
     }
@@ -165,7 +179,9 @@ describe('routes', () => {
   });
 
   it('for the signed-in let every role in', async () => {
-    const own = routes.filter((route) => route.requirement === 'signed-in' && nameOf(route) !== 'POST /api/auth/logout');
+    const own = routes.filter(
+      (route) => route.requirement === 'signed-in' && nameOf(route) !== 'POST /api/auth/logout',
+    );
     expect(own.length).toBeGreaterThan(2);
     for (const role of ROLES) {
       const { auth } = await addMember(test, owner.organization.id, role);
@@ -242,7 +258,9 @@ describe('security headers', () => {
 
   it('allow scripts of this server only and nothing to be evaluated', async () => {
     const policy = (await test.http().get('/docs').expect(200)).headers['content-security-policy'] ?? '';
-    const directives = new Map(policy.split(';').map((part) => [part.split(' ')[0], part.split(' ').slice(1).join(' ')]));
+    const directives = new Map(
+      policy.split(';').map((part) => [part.split(' ')[0], part.split(' ').slice(1).join(' ')]),
+    );
     expect(Object.fromEntries(directives)).toMatchObject({
       'script-src': "'self'",
       'script-src-attr': "'none'",
@@ -260,7 +278,9 @@ describe('the documentation', () => {
   it('is Swagger UI with all that it needs from this server', async () => {
     const { text, headers } = await test.http().get('/docs').expect(200);
     expect(headers['content-type']).toContain('text/html');
-    const references = [...text.matchAll(/<(?:script|link|img)\b[^>]*?\s(?:src|href)="([^"]+)"/g)].map(([, url]) => url ?? '');
+    const references = [...text.matchAll(/<(?:script|link|img)\b[^>]*?\s(?:src|href)="([^"]+)"/g)].map(
+      ([, url]) => url ?? '',
+    );
     expect(references.join(' ')).toContain('swagger-ui-bundle.js');
     for (const reference of references) {
       const url = new URL(reference, `${test.url}/docs`);
@@ -334,6 +354,15 @@ describe('an installation with limits and an origin', () => {
     for (let i = 0; i < 6; i++) await small.http().get('/health/liveness').expect(200);
   });
 
+  it('does not believe an address that the caller gives', async () => {
+    const statuses: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const { status } = await small.http().get('/api/auth/me').set('X-Forwarded-For', `203.0.113.${i}`);
+      statuses.push(status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 429]);
+  });
+
   it('lets pages of that origin in, and tells no other that it may', async () => {
     const preflight = (origin: string) =>
       small.http().options('/api/workflows').set({ Origin: origin, 'Access-Control-Request-Method': 'PATCH' });
@@ -344,7 +373,7 @@ describe('an installation with limits and an origin', () => {
     for (const origin of ['https://evil.example', `${ORIGIN}.evil.example`, 'http://app.example', 'null']) {
       expect((await preflight(origin)).headers).not.toHaveProperty('access-control-allow-origin');
     }
-    const { headers } = await small.http().get('/api/auth/jwks').set('Origin', ORIGIN);
+    const { headers } = await small.http().get('/health/liveness').set('Origin', ORIGIN);
     expect(headers['access-control-expose-headers']).toBe(
       'ETag,Location,X-Request-Id,Retry-After,RateLimit,RateLimit-Policy',
     );

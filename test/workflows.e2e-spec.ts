@@ -333,6 +333,16 @@ describe('changing a workflow', () => {
   });
 });
 
+describe('an id', () => {
+  it('in capital letters names the same workflow, and what is done by it is on the same record', async () => {
+    const { id } = await created();
+    expect((await get(`/api/workflows/${id.toUpperCase()}`).expect(200)).body.id).toBe(id);
+    await deactivate(id.toUpperCase(), 1).expect(200);
+    const { body } = await get(`/api/audit?subject_id=${id}`).expect(200);
+    expect(body.data.map(({ action }: { action: string }) => action)).toEqual(['workflow.deactivated', 'workflow.created']);
+  });
+});
+
 describe('an inactive workflow', () => {
   it('starts nothing until it is active again', async () => {
     const { id } = await created();
@@ -394,11 +404,10 @@ describe('lists', () => {
     const seen: string[] = [];
     let cursor: string | null = null;
     do {
-      const { body } = await get('/api/workflows', ben)
-        .query({ limit: 3, ...(cursor ? { cursor } : {}) })
-        .expect(200);
-      seen.push(...(body as Page).data.map(({ id }) => id));
-      cursor = (body as Page).next_cursor;
+      const query = { limit: 3, ...(cursor ? { cursor } : {}) };
+      const page: Page = (await get('/api/workflows', ben).query(query).expect(200)).body;
+      seen.push(...page.data.map(({ id }) => id));
+      cursor = page.next_cursor;
       await created({ name: 'Late' }, ben);
     } while (cursor);
     expect(seen).toEqual(ids.toReversed());

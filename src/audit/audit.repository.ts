@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { runPrepared } from '../platform/database/run-prepared.js';
 import type { Transaction } from '../platform/database/transactions.js';
 import { AuditRecord } from './audit-record.entity.js';
 import { GENESIS_HASH } from './hash-record.js';
@@ -14,27 +15,28 @@ export interface ChainEnd {
 export class AuditRepository {
   /** Locks the end of the chain until the transaction ends, so that records are numbered in commit order. */
   async lockEnd(tx: Transaction, organizationId: string): Promise<ChainEnd> {
-    await tx.query('insert into audit_heads (organization_id, seq, hash) values ($1, 0, $2) on conflict do nothing', [
-      organizationId,
-      GENESIS_HASH,
-    ]);
-    const rows: ChainEnd[] = await tx.query(
-      `select seq, hash, date_trunc('milliseconds', clock_timestamp()) as now
-       from audit_heads where organization_id = $1 for update`,
-      [organizationId],
-    );
-    const [end] = rows;
+    const end = (await this.findAndLockEnd(tx, organizationId)) ?? (await this.beginChain(tx, organizationId));
     if (!end) throw new Error(`the audit chain of organization ${organizationId} has no end`);
     return end;
   }
 
+  /** The record and the new end of the chain in one statement: the end is locked, and others wait for it. */
   async append(tx: Transaction, record: AuditRecord): Promise<void> {
-    await tx.insert(AuditRecord, record as never);
-    await tx.query('update audit_heads set seq = $2, hash = $3 where organization_id = $1', [
-      record.organization_id,
-      record.seq,
-      record.hash,
+    await runPrepared(tx, 'append_audit_record', APPEND, [JSON.stringify(record)]);
+  }
+
+  private async beginChain(tx: Transaction, organizationId: string): Promise<ChainEnd | undefined> {
+    await tx.query('insert into audit_heads (organization_id, seq, hash) values ($1, 0, $2) on conflict do nothing', [
+      organizationId,
+      GENESIS_HASH,
     ]);
+    return this.findAndLockEnd(tx, organizationId);
+  }
+
+  private async findAndLockEnd(tx: Transaction, organizationId: string): Promise<ChainEnd | undefined> {
+    const text = `select seq, hash, date_trunc('milliseconds', clock_timestamp()) as now
+                  from audit_heads where organization_id = $1 for update`;
+    return (await runPrepared<ChainEnd>(tx, 'lock_audit_end', text, [organizationId])).rows[0];
   }
 
   async findEnd(tx: Transaction, organizationId: string): Promise<{ seq: string; hash: string }> {
@@ -76,3 +78,12 @@ export interface ListFilter {
   subject_type?: string | undefined;
   subject_id?: string | undefined;
 }
+
+const APPEND = `
+  with record as (
+    insert into audit_records
+    select * from json_populate_record(null::audit_records, $1::json)
+    returning organization_id, seq, hash
+  )
+  update audit_heads h set seq = record.seq, hash = record.hash
+  from record where h.organization_id = record.organization_id`;

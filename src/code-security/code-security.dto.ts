@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { json, timestamp } from '../platform/http/returns.decorator.js';
+import { notStored } from '../platform/http/schema.pipe.js';
 import { CODE_CHARACTERS, MEMORY_MB, TIMEOUT_SECONDS, VARIABLES_BYTES } from './code-security.service.js';
 
 const variables = z.record(z.string().max(200), json).optional();
@@ -21,7 +22,8 @@ export const executeBody = z
     path: ['globals'],
     message: 'globals and locals together must not exceed 1 MiB of JSON',
   })
-  .meta({ id: 'ExecuteCode' });
+  .meta({ id: 'ExecuteCode' })
+  .register(notStored, { reason: 'Python judges its own source; only its hash is kept' });
 export type ExecuteBody = z.output<typeof executeBody>;
 
 function sizeOf(value: unknown): number {

@@ -76,10 +76,11 @@ export class ExecutionsService {
       { id, organization_id, workflow_id, version: workflow.version, input, started_by: user_id },
       event,
     );
+    const execution = await this.repository.get(tx, organization_id, id);
     const details = { workflow_id, version: workflow.version };
     const subject = { type: 'execution', id };
     await this.audit.record(tx, actor, { organization_id, action: 'execution.started', subject, details });
-    return this.repository.get(tx, organization_id, id);
+    return execution;
   }
 
   get(organizationId: string, id: string): Promise<ExecutionWithSteps> {

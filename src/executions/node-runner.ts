@@ -14,12 +14,11 @@ const MAX_LOG_LENGTH = 65_536;
 /** Between two tries to get a sandbox when all are taken. */
 const POSTPONE_SECONDS = 1;
 
-const FAILURE_CODES: Readonly<Record<Exclude<PythonOutcome, 'succeeded'>, [code: string, retryable: boolean]>> = {
+const FAILURE_CODES: Readonly<Record<Exclude<PythonOutcome, 'succeeded' | 'cancelled'>, [code: string, retryable: boolean]>> = {
   does_not_compile: ['CODE_DOES_NOT_COMPILE', false],
   failed: ['CODE_FAILED', true],
   timed_out: ['CODE_TIMED_OUT', true],
   out_of_memory: ['CODE_OUT_OF_MEMORY', true],
-  cancelled: ['CODE_CANCELLED', true],
 };
 
 /** Runs the nodes that take their time. Whatever happens comes back as an outcome. */
@@ -65,6 +64,8 @@ function outcomeOf(result: PythonResult): NodeOutcome {
   if (result.outcome === 'succeeded') {
     return { kind: 'completed', output: result.output as JsonValue, handle: null, logs };
   }
+  // Nobody's fault: the process stops, or the turn is over. Whoever takes the execution next runs it.
+  if (result.outcome === 'cancelled') return { kind: 'postponed', seconds: 0 };
   const [code, retryable] = FAILURE_CODES[result.outcome];
   const { error_type, error_message, error_line } = result;
   const place = error_line === null ? '' : ` (line ${error_line})`;

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { runPrepared } from '../platform/database/run-prepared.js';
 import type { Transaction } from '../platform/database/transactions.js';
 import type { ExecutionStatus } from '../workflows/engine/execution-status.js';
 import { COMMIT_TURNS } from './commit-turns.sql.js';
@@ -70,15 +71,19 @@ export const WORKER_LOCKS = 7_201_121;
 export class TurnRepository {
   /**
    * Takes up to `limit` due executions. SKIP LOCKED lets any number of workers claim at once without waiting for each
-   * other or getting the same row.
+   * other or getting the same row; MATERIALIZED keeps the planner from running the subquery, and so its LIMIT, twice.
    */
   async claimDue(tx: Transaction, worker: number, limit: number, leaseSeconds: number): Promise<Claim[]> {
-    const [rows]: [Claim[], number] = await tx.query(
-      `update executions e
+    const { rows } = await runPrepared<Claim>(
+      tx,
+      'claim_due',
+      `with due as materialized (
+         select id from executions where wake_at <= now() order by wake_at limit $2 for update skip locked
+       )
+       update executions e
        set status = 'running', worker = $1, epoch = e.epoch + 1, wake_at = now() + make_interval(secs => $3),
            started_at = coalesce(e.started_at, now())
-       from (select id from executions where wake_at <= now() order by wake_at limit $2 for update skip locked) due
-       where e.id = due.id
+       from due where e.id = due.id
        returning e.id, e.organization_id, e.workflow_id, e.version, e.input, e.epoch, e.nudges, e.started_by, e.started_at`,
       [worker, limit, leaseSeconds],
     );
@@ -87,15 +92,19 @@ export class TurnRepository {
 
   /** Seconds until the next execution is due; null when none will be. */
   async secondsToNextDue(tx: Transaction): Promise<number | null> {
-    const rows: { seconds: number | null }[] = await tx.query(
+    const { rows } = await runPrepared<{ seconds: number | null }>(
+      tx,
+      'seconds_to_next_due',
       `select extract(epoch from wake_at - now())::float8 as seconds
        from executions where wake_at is not null order by wake_at limit 1`,
+      [],
     );
     return rows[0]?.seconds ?? null;
   }
 
-  loadSteps(tx: Transaction, executionId: string): Promise<StepRow[]> {
-    return tx.query(`${SELECT_STEPS} where execution_id = $1 order by ended_at nulls last`, [executionId]);
+  async loadSteps(tx: Transaction, executionId: string): Promise<StepRow[]> {
+    const text = `${SELECT_STEPS} where execution_id = $1 order by ended_at nulls last`;
+    return (await runPrepared<StepRow>(tx, 'load_steps', text, [executionId])).rows;
   }
 
   /** The named steps as they are now, and the execution's epoch and nudges; null when the claim is lost. */
@@ -115,8 +124,8 @@ export class TurnRepository {
   }
 
   /** Writes what the turns have to say. A turn without a receipt has lost its claim and has changed nothing. */
-  commitTurns(tx: Transaction, commits: TurnCommit[]): Promise<Receipt[]> {
-    return tx.query(COMMIT_TURNS, [JSON.stringify(commits)]);
+  async commitTurns(tx: Transaction, commits: TurnCommit[]): Promise<Receipt[]> {
+    return (await runPrepared<Receipt>(tx, 'commit_turns', COMMIT_TURNS, [JSON.stringify(commits)])).rows;
   }
 
   /** One statement for all turns of a worker. */

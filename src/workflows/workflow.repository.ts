@@ -72,7 +72,12 @@ export class WorkflowRepository {
     return query.getMany();
   }
 
-  listVersions(tx: Transaction, workflowId: string, before: number | undefined, limit: number): Promise<WorkflowVersion[]> {
+  listVersions(
+    tx: Transaction,
+    workflowId: string,
+    before: number | undefined,
+    limit: number,
+  ): Promise<WorkflowVersion[]> {
     const query = tx
       .createQueryBuilder(WorkflowVersion, 'version')
       .select(['version.workflow_id', 'version.number', 'version.created_by', 'version.created_at'])

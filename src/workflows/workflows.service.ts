@@ -67,9 +67,7 @@ export class WorkflowsService {
   async list(organizationId: string, page: { cursor?: string | undefined; limit: number }) {
     const list = `workflows:${organizationId}`;
     const before = this.cursors.decode(list, page.cursor);
-    const rows = await this.transactions.read((tx) =>
-      this.repository.list(tx, organizationId, before, page.limit + 1),
-    );
+    const rows = await this.transactions.read((tx) => this.repository.list(tx, organizationId, before, page.limit + 1));
     return this.cursors.page(list, rows, page.limit, (workflow) => workflow.id);
   }
 

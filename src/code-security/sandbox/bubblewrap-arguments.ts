@@ -4,6 +4,9 @@ import type { Installation } from './find-installation.js';
 /** Descriptors of bubblewrap itself. Each of its options needs one of its own: it closes them after use. */
 export const CHANNELS = { stdout: 1, stderr: 2, job: 3, result: 4, info: 5, filter: 6 } as const;
 
+/** Inside it is the host's name; outside, in the arguments, what our sandboxes are known by. */
+export const SANDBOX_HOSTNAME = 'holdpoint-sandbox';
+
 /** Of /tmp, and of bubblewrap's own root, which is then made read-only. */
 const TMPFS_BYTES = 64 * 1024 * 1024;
 /**
@@ -20,7 +23,7 @@ const INNER_ID = '1000';
 export function bubblewrapArguments(installation: Installation, runner: string): string[] {
   return [
     ['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],
-    ['--die-with-parent', '--new-session', '--uid', INNER_ID, '--gid', INNER_ID, '--hostname', 'sandbox'],
+    ['--die-with-parent', '--new-session', '--uid', INNER_ID, '--gid', INNER_ID, '--hostname', SANDBOX_HOSTNAME],
     ['--cap-drop', 'ALL', '--cap-add', 'CAP_SYS_ADMIN'],
     ['--info-fd', String(CHANNELS.info), '--seccomp', String(CHANNELS.filter)],
     ['--clearenv', ...environment()],

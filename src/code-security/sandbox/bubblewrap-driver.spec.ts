@@ -211,10 +211,9 @@ ctypes.CDLL(None).syscall(${numbers['exit']}, 0)`;
 describe('a sandbox whose /tmp cannot limit files', () => {
   it('is killed by the watchdog for making more than 4,096', async () => {
     const driver = realDriver({ filters: withoutMount() });
-    const code =
-      'import time\nfor n in range(5000): open(f"/tmp/{n}", "w").close()\nprint("made", flush=True)\ntime.sleep(5)';
+    const code = 'import time\nfor n in range(5000): open(f"/tmp/{n}", "w").close()\ntime.sleep(5)';
     const result = await driver.run(job(code));
-    expect(result).toMatchObject({ outcome: 'out_of_memory', error_type: 'TooManyFiles', stdout: 'made\n' });
+    expect(result).toMatchObject({ outcome: 'out_of_memory', error_type: 'TooManyFiles' });
     expect(result.execution_time).toBeLessThan(2);
   });
 
@@ -254,6 +253,31 @@ describe('BubblewrapDriver', () => {
       name: 'SandboxUnavailableError',
       message: expect.stringMatching(reason) as string,
     });
+  });
+
+  it('sweeps away a sandbox that was left half started, and no other, before its first job', async () => {
+    const half = [
+      '--unshare-user',
+      '--unshare-pid',
+      '--unshare-uts',
+      '--hostname',
+      'holdpoint-sandbox',
+      '--block-fd',
+      '3',
+    ];
+    const bwrap = spawn('/usr/bin/bwrap', [...half, '--ro-bind', '/', '/', '--', '/usr/bin/true'], {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    });
+    await until(() => descendantsOf(bwrap.pid as number).length === 1);
+    const orphans = descendantsOf(bwrap.pid as number);
+    bwrap.kill('SIGKILL');
+    await once(bwrap, 'exit');
+    expect(areGone(orphans)).toBe(false);
+    const other = realDriver();
+    const running = other.run(job('import time\ntime.sleep(0.5)\nprint("whole")'));
+    await until(() => areGone(orphans));
+    await realDriver().run(job('pass'));
+    expect(await running).toMatchObject({ outcome: 'succeeded', stdout: 'whole\n' });
   });
 
   it('finds with the next job what was missing for the first', async () => {

@@ -12,6 +12,7 @@ import {
 import { preferAsVictim, SandboxProcess, type ReadySandbox } from './sandbox-process.js';
 import { sandboxFilters, type SandboxFilters } from './seccomp/sandbox-filters.js';
 import { syscallNumbers } from './seccomp/syscall-numbers.js';
+import { sweepOrphans } from './sweep-orphans.js';
 import { watchSandbox } from './watch-sandbox.js';
 
 export interface BubblewrapOptions extends InstallationOptions {
@@ -55,13 +56,19 @@ export class BubblewrapDriver implements SandboxDriver {
 
   /** A failed search is repeated with the next job: the operator may install what was missing meanwhile. */
   private async findInstallationOnce(): Promise<Installation> {
-    this.installation ??= findInstallation(this.options);
+    this.installation ??= this.prepare();
     try {
       return await this.installation;
     } catch (error) {
       this.installation = null;
       throw error;
     }
+  }
+
+  private async prepare(): Promise<Installation> {
+    const installation = await findInstallation(this.options);
+    sweepOrphans();
+    return installation;
   }
 
   private start(installation: Installation, filters: SandboxFilters): SandboxProcess {

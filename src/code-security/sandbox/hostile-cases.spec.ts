@@ -63,7 +63,7 @@ const stopsAfter =
   (result) => {
     expect(result.error_type).toBe('TimeoutError');
     expect(result.execution_time).toBeGreaterThanOrEqual(seconds - 0.005);
-    expect(result.execution_time).toBeLessThan(seconds + 0.5);
+    expect(result.execution_time).toBeLessThan(seconds + 1.5);
   };
 const runsOutOfMemory =
   (limitMb: number): Expectation =>
@@ -128,7 +128,7 @@ const EXPECTATIONS: Record<string, Expectation> = {
   'anon shared mmap': all(runsOutOfMemory(128), raises('OSError', 'Cannot allocate memory')),
   'memory 64 numpy svd': all(prints('True\n'), runsOutOfMemory(64)),
   'dict recursion bomb': prints('ok\n'),
-  'int pow bomb': endsWithin(2.5),
+  'int pow bomb': endsWithin(3.5),
   'repeat join': runsOutOfMemory(128),
   'many threads mem': all(prints('done\n'), usesLessThan(200)),
   'pipe memory': prints('24 True\n'),
@@ -182,7 +182,7 @@ const EXPECTATIONS: Record<string, Expectation> = {
   'garbage on fd4': hasNoResult,
   'huge frame header': hasNoResult,
   'os._exit(0) silent': hasNoResult,
-  'flood fd4': all(hasNoResult, endsWithin(1)),
+  'flood fd4': all(hasNoResult, endsWithin(2)),
   segfault: isKilledBy('SIGSEGV'),
   abort: isKilledBy('SIGABRT'),
   'stack overflow': runsOutOfMemory(512),

@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
+import pg from 'pg';
 import { DataSource, type EntityManager, QueryFailedError } from 'typeorm';
+
+const { DatabaseError } = pg;
+type DatabaseError = pg.DatabaseError;
 
 /** The required first argument of every repository method: nothing reaches the database by forgetting it. */
 export type Transaction = EntityManager;
@@ -35,16 +39,20 @@ export class Transactions {
   }
 }
 
+/** The SQLSTATE of an error of the database, also where TypeORM has wrapped it. */
 export function sqlState(error: unknown): string | undefined {
-  return error instanceof QueryFailedError ? (error.driverError as { code?: string }).code : undefined;
+  return databaseError(error)?.code;
 }
 
 /** unique_violation on the constraint or index of this name. */
 export function isDuplicate(error: unknown, constraint: string): boolean {
-  return (
-    sqlState(error) === '23505' &&
-    ((error as QueryFailedError).driverError as { constraint?: string }).constraint === constraint
-  );
+  const { code, constraint: violated } = databaseError(error) ?? {};
+  return code === '23505' && violated === constraint;
+}
+
+function databaseError(error: unknown): DatabaseError | undefined {
+  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  return cause instanceof DatabaseError ? cause : undefined;
 }
 
 function isRepeatable(error: unknown): boolean {

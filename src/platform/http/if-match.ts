@@ -30,5 +30,9 @@ export const IfMatch = createParamDecorator((_: unknown, context: ExecutionConte
 });
 
 export function staleVersion(): DomainError {
-  return new DomainError('stale', 'STALE_VERSION', 'It has changed since you read it. Read it again and repeat the change.');
+  return new DomainError(
+    'stale',
+    'STALE_VERSION',
+    'It has changed since you read it. Read it again and repeat the change.',
+  );
 }

@@ -29,7 +29,11 @@ const FRAMEWORK_ERRORS: Readonly<Record<number, [kind: ErrorKind, code: string, 
   403: ['forbidden', 'FORBIDDEN', 'This is not allowed.'],
   404: ['not_found', 'ROUTE_NOT_FOUND', 'There is no such route. The routes are listed at /docs.'],
   413: ['too_large', 'BODY_TOO_LARGE', 'The body is larger than this server accepts (BODY_LIMIT_MB).'],
-  415: ['unsupported', 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json in UTF-8, at most compressed by gzip.'],
+  415: [
+    'unsupported',
+    'UNSUPPORTED_MEDIA_TYPE',
+    'Send the body as application/json in UTF-8, at most compressed by gzip.',
+  ],
   429: ['too_many', 'RATE_LIMITED', 'Too many requests. Wait for the seconds in Retry-After.'],
   503: ['unavailable', 'SHUTTING_DOWN', 'This instance is shutting down. Send the request again.'],
 };

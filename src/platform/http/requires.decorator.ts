@@ -12,7 +12,8 @@ export const Requires = (permission: Permission) =>
   applyDecorators(SetMetadata(REQUIREMENT, permission satisfies Requirement), ApiBearerAuth());
 
 /** Any signed-in person, whatever the role: for what concerns only themselves. */
-export const SignedIn = () => applyDecorators(SetMetadata(REQUIREMENT, 'signed-in' satisfies Requirement), ApiBearerAuth());
+export const SignedIn = () =>
+  applyDecorators(SetMetadata(REQUIREMENT, 'signed-in' satisfies Requirement), ApiBearerAuth());
 
 /** Open to everybody. */
 export const Public = () => SetMetadata(REQUIREMENT, 'public' satisfies Requirement);

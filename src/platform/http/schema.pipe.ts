@@ -1,7 +1,11 @@
 import { type ArgumentMetadata, Injectable, StandardSchemaValidationPipe } from '@nestjs/common';
+import { z } from 'zod';
 import { DomainError, type Problem } from '../errors/domain-error.js';
 import { findUnstorable } from './find-unstorable.js';
 import { pointerTo } from './json-pointer.js';
+
+/** Bodies that are passed on and not kept: whoever gets them says what they make of odd text. */
+export const notStored = z.registry<{ reason: string }>();
 
 /** Zod's issue, as far as it is read here; the Standard Schema type leaves out the code. */
 interface Issue {
@@ -25,7 +29,8 @@ export class SchemaPipe extends StandardSchemaValidationPipe {
 
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
     if (metadata.schema) {
-      const unstorable = findUnstorable(value);
+      const textIsKept = !notStored.has(metadata.schema as z.ZodType);
+      const unstorable = findUnstorable(value).filter(({ code }) => textIsKept || code !== 'INVALID_UNICODE');
       if (unstorable.length > 0) throw invalidRequest(unstorable);
     }
     return super.transform(value, metadata);

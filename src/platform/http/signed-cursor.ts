@@ -28,9 +28,14 @@ export class SignedCursor {
     const given = Buffer.from(signature, 'base64url');
     const expected = this.sign(list, payload);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-      throw new DomainError('invalid', 'INVALID_CURSOR', 'The cursor is not one of this list. Start again without it.', {
-        errors: [{ pointer: '/cursor', code: 'INVALID_CURSOR', message: 'Pass next_cursor of the page before.' }],
-      });
+      throw new DomainError(
+        'invalid',
+        'INVALID_CURSOR',
+        'The cursor is not one of this list. Start again without it.',
+        {
+          errors: [{ pointer: '/cursor', code: 'INVALID_CURSOR', message: 'Pass next_cursor of the page before.' }],
+        },
+      );
     }
     return Buffer.from(payload, 'base64url').toString();
   }
@@ -41,7 +46,12 @@ export class SignedCursor {
   }
 
   /** Cuts one row more than the page into a page and the position of the next. */
-  page<T>(list: string, rows: T[], limit: number, positionOf: (row: T) => string): { data: T[]; next_cursor: string | null } {
+  page<T>(
+    list: string,
+    rows: T[],
+    limit: number,
+    positionOf: (row: T) => string,
+  ): { data: T[]; next_cursor: string | null } {
     const data = rows.slice(0, limit);
     const last = data.at(-1);
     return { data, next_cursor: rows.length > limit && last ? this.encode(list, positionOf(last)) : null };

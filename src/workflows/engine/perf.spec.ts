@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { validateDefinition } from './validate-definition.js';
 import { compileGraph } from './graph.js';
 import { PlayedExecution, drawDefinition } from './drawn-graph.fixture.js';
@@ -5,19 +6,19 @@ import { advance, withStep, markingOf, leaveNode } from './advance-execution.js'
 const time = (what: string, f: () => unknown) => {
   const s = performance.now();
   const r = f();
-  process.stdout.write(`${what}: ${(performance.now() - s).toFixed(1)} ms ${JSON.stringify(r)?.slice(0, 100)}\n`);
+  appendFileSync('/tmp/perf.log', `${what}: ${(performance.now() - s).toFixed(1)} ms ${JSON.stringify(r)?.slice(0, 100)}\n`);
 };
 const one = (output: unknown) => ({ nodes: [{ id: 'a', type: 'transform', data: { output } }], edges: [] });
 it('perf', () => {
-  for (const i of [1, 2]) {
-    time('200k {{1}}', () => validateDefinition(one('{{1}}'.repeat(200_000))).ok);
+  for (const round of [1]) {
+    time('r' + round, () => validateDefinition(one('{{1}}'.repeat(200_000))).ok);
     time('200k {{1}} in list', () => validateDefinition(one(Array.from({ length: 100_000 }, () => '{{1}}'))).ok);
     time('{{x}}', () => (validateDefinition(one('{{x}}'.repeat(200_000))) as any).problems.length);
     time('"{{" quotes', () => (validateDefinition(one('{{ "\''.repeat(200_000))) as any).problems.length);
     time('many steps refs', () => (validateDefinition(one('{{steps.a}}'.repeat(90_000))) as any).problems?.length);
     time(
       'patterns',
-      () => (validateDefinition(one('{{"a".matches("\\\\pL{1,500}")}}'.repeat(30_000))) as any).problems?.length,
+      () => (validateDefinition(one('{{"a".matches("\\\\pL{1,500}")}}'.repeat(20_000))) as any).problems?.length,
     );
     time(
       'many unknown keys',
