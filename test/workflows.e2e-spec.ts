@@ -339,7 +339,10 @@ describe('an id', () => {
     expect((await get(`/api/workflows/${id.toUpperCase()}`).expect(200)).body.id).toBe(id);
     await deactivate(id.toUpperCase(), 1).expect(200);
     const { body } = await get(`/api/audit?subject_id=${id}`).expect(200);
-    expect(body.data.map(({ action }: { action: string }) => action)).toEqual(['workflow.deactivated', 'workflow.created']);
+    expect(body.data.map(({ action }: { action: string }) => action)).toEqual([
+      'workflow.deactivated',
+      'workflow.created',
+    ]);
   });
 });
 

@@ -47,7 +47,7 @@ describe('POST /api/security/execute', () => {
       'CODE_DOES_NOT_COMPILE',
       { error_type: 'SyntaxError', error_line: 1 },
     ],
-    ['has a NUL character', { code: 'x=1\u0000' }, 400, 'CODE_DOES_NOT_COMPILE', { error_type: 'SyntaxError' }],
+    ['has a NUL character', { code: 'x=1\u0000' }, 400, 'CODE_DOES_NOT_COMPILE', { success: false }],
     [
       'runs out of time',
       { code: 'print("partial", flush=True)\nwhile True: pass', timeout: 1 },

@@ -7,7 +7,8 @@ import {
   type ExpressionErrorCode,
 } from './expressions/expression-failure.js';
 import { MAX_EXPRESSION_LENGTH } from './expressions/expression-limits.js';
-import type { StepReference } from './expressions/syntax-place.js';
+import { PatternAllowance } from './expressions/linear-regex.js';
+import type { ExpressionContext, StepReference } from './expressions/syntax-place.js';
 import { valueToJson } from './expressions/value-to-json.js';
 import { WorkBudget } from './expressions/work-budget.js';
 import type { JsonValue } from './json-value.js';
@@ -28,7 +29,12 @@ export interface StepOutput {
   readonly output: JsonValue;
 }
 
-export const defaultRootNames: ReadonlySet<string> = new Set(['input', 'steps', 'execution']);
+const usualNames: ReadonlySet<string> = new Set(['input', 'steps', 'execution']);
+
+/** To be shared by all expressions of one definition, as its patterns are counted together. */
+export function expressionContext(rootNames = usualNames): ExpressionContext {
+  return { rootNames, patterns: new PatternAllowance() };
+}
 
 /** A CEL expression, checked and ready to run any number of times. Immutable. */
 export interface Expression {
@@ -60,7 +66,7 @@ export type Evaluated<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: EvaluationError };
 
 /** Checks everything that can be checked without data: syntax, names, functions, nesting, fixed patterns. */
-export function compileExpression(source: string, rootNames = defaultRootNames): CompiledExpression {
+export function compileExpression(source: string, context = expressionContext()): CompiledExpression {
   if (source.length > MAX_EXPRESSION_LENGTH) {
     return problem(
       `An expression may have up to ${MAX_EXPRESSION_LENGTH} characters, this one has ${source.length}.`,
@@ -68,7 +74,7 @@ export function compileExpression(source: string, rootNames = defaultRootNames):
     );
   }
   try {
-    const { evaluate, stepReferences } = compileSyntaxTree(parser.parse(source).ast, rootNames);
+    const { evaluate, stepReferences } = compileSyntaxTree(parser.parse(source).ast, context);
     const evaluateNames = (names: ExpressionNames, budget: WorkBudget) =>
       evaluate({ names: names as unknown as Record<string, CelValue>, locals: [], budget });
     return { ok: true, expression: { source, stepReferences, evaluate: evaluateNames } };

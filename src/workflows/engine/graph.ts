@@ -8,7 +8,8 @@ import {
   type NodeType,
   type WorkflowDefinition,
 } from './definition.js';
-import { compileExpression, type Expression } from './expression.js';
+import { compileExpression, expressionContext, type Expression } from './expression.js';
+import type { ExpressionContext } from './expressions/syntax-place.js';
 import { reachOf, type Reach } from './reach.js';
 import { compileTemplate, type Template } from './template.js';
 
@@ -54,12 +55,13 @@ export interface GraphEdge {
  * @throws Error for a definition that it would not have accepted
  */
 export function compileGraph(definition: WorkflowDefinition): Graph {
+  const context = expressionContext();
   const types = new Map(definition.nodes.map(({ id, type }) => [id, type]));
-  const edges = definition.edges.map((edge, index) => compileEdge(edge, index, types.get(edge.source)));
+  const edges = definition.edges.map((edge, index) => compileEdge(edge, index, types.get(edge.source), context));
   const incoming = Map.groupBy(edges, ({ target }) => target);
   const outgoing = Map.groupBy(edges, ({ source }) => source);
   const nodes = definition.nodes.map((node, index) =>
-    compileNode(node, index, incoming.get(node.id) ?? [], outgoing.get(node.id) ?? []),
+    compileNode(node, index, incoming.get(node.id) ?? [], outgoing.get(node.id) ?? [], context),
   );
   const nodesById = new Map(nodes.map((node) => [node.id, node]));
   return {
@@ -89,6 +91,7 @@ function compileNode(
   index: number,
   incoming: readonly GraphEdge[],
   outgoing: readonly GraphEdge[],
+  context: ExpressionContext,
 ): GraphNode {
   const { id, type } = node;
   const data = nodeTypes[type].data.parse(node.data);
@@ -97,8 +100,8 @@ function compileNode(
     type,
     index,
     data,
-    templates: compileTemplates(type, data),
-    conditions: 'cases' in data ? data.cases.map(({ when }) => mustCompile(when)) : [],
+    templates: compileTemplates(type, data, context),
+    conditions: 'cases' in data ? data.cases.map(({ when }) => mustCompile(when, context)) : [],
     incoming,
     outgoing: edgesByHandle(handlesOf(type, data) ?? [], outgoing),
   } as GraphNode;
@@ -108,28 +111,33 @@ function edgesByHandle(handles: readonly string[], edges: readonly GraphEdge[]) 
   return new Map(handles.map((handle) => [handle, edges.filter(({ sourceHandle }) => sourceHandle === handle)]));
 }
 
-function compileTemplates(type: NodeType, data: NodeData): Record<string, Template> {
+function compileTemplates(type: NodeType, data: NodeData, context: ExpressionContext): Record<string, Template> {
   const fields = new Map(Object.entries(data));
   const given = nodeTypes[type].templates.filter((field) => fields.get(field) !== undefined);
   return Object.fromEntries(
     given.map((field) => {
-      const compiled = compileTemplate(fields.get(field));
+      const compiled = compileTemplate(fields.get(field), context);
       if (!compiled.ok) throw new Error(`Not a valid definition: ${compiled.problems[0]?.message}`);
       return [field, compiled.template];
     }),
   );
 }
 
-function compileEdge(edge: DefinitionEdge, index: number, type: NodeType | undefined): GraphEdge {
+function compileEdge(
+  edge: DefinitionEdge,
+  index: number,
+  type: NodeType | undefined,
+  context: ExpressionContext,
+): GraphEdge {
   const sourceHandle = type && sourceHandleOf(type, edge);
   if (!sourceHandle) throw new Error(`Not a valid definition: edge ${edge.id} leaves by no handle`);
   const { id, source, target } = edge;
   const when = edge.data?.when;
-  return { id, index, source, sourceHandle, target, when: when === undefined ? null : mustCompile(when) };
+  return { id, index, source, sourceHandle, target, when: when === undefined ? null : mustCompile(when, context) };
 }
 
-function mustCompile(source: string): Expression {
-  const compiled = compileExpression(source);
+function mustCompile(source: string, context: ExpressionContext): Expression {
+  const compiled = compileExpression(source, context);
   if (compiled.ok) return compiled.expression;
   throw new Error(`Not a valid definition: ${compiled.problem.message}`);
 }

@@ -6,7 +6,10 @@ import { advance, withStep, markingOf, leaveNode } from './advance-execution.js'
 const time = (what: string, f: () => unknown) => {
   const s = performance.now();
   const r = f();
-  appendFileSync('/tmp/perf.log', `${what}: ${(performance.now() - s).toFixed(1)} ms ${JSON.stringify(r)?.slice(0, 100)}\n`);
+  appendFileSync(
+    '/tmp/perf.log',
+    `${what}: ${(performance.now() - s).toFixed(1)} ms ${JSON.stringify(r)?.slice(0, 100)}\n`,
+  );
 };
 const one = (output: unknown) => ({ nodes: [{ id: 'a', type: 'transform', data: { output } }], edges: [] });
 it('perf', () => {

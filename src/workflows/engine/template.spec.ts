@@ -1,4 +1,4 @@
-import type { ExpressionNames } from './expression.js';
+import { expressionContext, type ExpressionNames } from './expression.js';
 import { compileTemplate, evaluateTemplate } from './template.js';
 
 const names: ExpressionNames = {
@@ -90,7 +90,7 @@ describe('a template', () => {
 
   it('knows item and index only where it is told so', () => {
     expect(compileTemplate('{{ item }}').ok).toBe(false);
-    const compiled = compileTemplate('{{ item + index }}', new Set(['item', 'index']));
+    const compiled = compileTemplate('{{ item + index }}', expressionContext(new Set(['item', 'index'])));
     if (!compiled.ok) throw new Error('refused');
     expect(evaluateTemplate(compiled.template, { ...names, item: 2, index: 1 })).toEqual({ ok: true, value: 3 });
   });

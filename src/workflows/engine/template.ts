@@ -1,11 +1,12 @@
 import {
   attemptEvaluation,
   compileExpression,
-  defaultRootNames,
+  expressionContext,
   type Evaluated,
   type Expression,
   type ExpressionNames,
 } from './expression.js';
+import type { ExpressionContext } from './expressions/syntax-place.js';
 import { findHoles, type TextPart } from './expressions/template-holes.js';
 import { valueToJson } from './expressions/value-to-json.js';
 import { WorkBudget } from './expressions/work-budget.js';
@@ -52,7 +53,7 @@ type TemplateNode =
   | { readonly kind: 'object'; readonly entries: readonly (readonly [string, TemplateNode])[] };
 
 interface Compilation {
-  readonly rootNames: ReadonlySet<string>;
+  readonly context: ExpressionContext;
   readonly problems: TemplateProblem[];
   readonly stepReferences: TemplateReference[];
 }
@@ -61,8 +62,8 @@ interface Compilation {
 const MAX_PROBLEMS = 100;
 
 /** Finds all problems at once, up to a hundred. The value must be JSON nested less than a few hundred levels deep. */
-export function compileTemplate(value: unknown, rootNames = defaultRootNames): CompiledTemplate {
-  const compilation: Compilation = { rootNames, problems: [], stepReferences: [] };
+export function compileTemplate(value: unknown, context = expressionContext()): CompiledTemplate {
+  const compilation: Compilation = { context, problems: [], stepReferences: [] };
   const root = compileValue(value as JsonValue, '', compilation);
   if (compilation.problems.length > 0) return { ok: false, problems: compilation.problems };
   const { stepReferences } = compilation;
@@ -131,7 +132,7 @@ function compileText(text: string, pointer: string, compilation: Compilation): T
 function compilePart(part: TextPart, pointer: string, compilation: Compilation): string | Expression {
   if (part.kind === 'text') return part.text;
   if (compilation.problems.length >= MAX_PROBLEMS) return '';
-  const compiled = compileExpression(part.source, compilation.rootNames);
+  const compiled = compileExpression(part.source, compilation.context);
   if (!compiled.ok) {
     const { code, message, position } = compiled.problem;
     const where = part.source.trim() === '' ? 'in {{ }}' : `in {{${part.source.slice(0, 200)}}}`;

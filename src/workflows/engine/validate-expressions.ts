@@ -1,7 +1,8 @@
 import type { Problem } from '../../platform/errors/domain-error.js';
 import { compileJsonSchema } from '../../platform/json-schema/compile-json-schema.js';
 import { nodeTypes } from './definition.js';
-import { compileExpression } from './expression.js';
+import { compileExpression, expressionContext } from './expression.js';
+import type { ExpressionContext } from './expressions/syntax-place.js';
 import { parseTimestamp } from './expressions/cel-time.js';
 import { pointerTo } from './json-pointer.js';
 import { isObject, type ReadEdge, type ReadNode } from './read-definition.js';
@@ -10,23 +11,29 @@ import { compileTemplate } from './template.js';
 /** What is wrong inside of fields: templates, conditions, JSON Schemas, and the steps they mention. */
 export function expressionProblems(nodes: readonly ReadNode[], edges: readonly ReadEdge[]): Problem[] {
   const stepIds = new Set(nodes.map(({ id }) => id).filter((id) => id !== undefined));
+  const known: Known = { stepIds, context: expressionContext() };
   return [
-    ...nodes.flatMap((node) => nodeProblems(node, stepIds)),
-    ...edges.flatMap(({ when, pointer }) => conditionProblems(when, pointerTo(pointer, 'data', 'when'), stepIds)),
+    ...nodes.flatMap((node) => nodeProblems(node, known)),
+    ...edges.flatMap(({ when, pointer }) => conditionProblems(when, pointerTo(pointer, 'data', 'when'), known)),
   ];
 }
 
-function nodeProblems(node: ReadNode, stepIds: ReadonlySet<string>): Problem[] {
-  if (!node.type) return [];
-  const fields = nodeTypes[node.type].templates.flatMap((field) =>
-    templateProblems(node.rawData[field], pointerTo(node.pointer, 'data', field), stepIds),
-  );
-  return [...fields, ...caseProblems(node, stepIds), ...schemaProblems(node), ...delayProblems(node)];
+interface Known {
+  readonly stepIds: ReadonlySet<string>;
+  readonly context: ExpressionContext;
 }
 
-function templateProblems(value: unknown, pointer: string, stepIds: ReadonlySet<string>): Problem[] {
+function nodeProblems(node: ReadNode, known: Known): Problem[] {
+  if (!node.type) return [];
+  const fields = nodeTypes[node.type].templates.flatMap((field) =>
+    templateProblems(node.rawData[field], pointerTo(node.pointer, 'data', field), known),
+  );
+  return [...fields, ...caseProblems(node, known), ...schemaProblems(node), ...delayProblems(node)];
+}
+
+function templateProblems(value: unknown, pointer: string, known: Known): Problem[] {
   if (value === undefined) return [];
-  const compiled = compileTemplate(value);
+  const compiled = compileTemplate(value, known.context);
   if (!compiled.ok) {
     return compiled.problems.map(({ code, message, pointer: inside }) => ({
       pointer: pointer + inside,
@@ -35,23 +42,23 @@ function templateProblems(value: unknown, pointer: string, stepIds: ReadonlySet<
     }));
   }
   return compiled.template.stepReferences
-    .filter(({ stepId }) => !stepIds.has(stepId))
-    .map(({ stepId, pointer: inside }) => unknownStep(stepId, pointer + inside, stepIds));
+    .filter(({ stepId }) => !known.stepIds.has(stepId))
+    .map(({ stepId, pointer: inside }) => unknownStep(stepId, pointer + inside, known));
 }
 
-function conditionProblems(source: unknown, pointer: string, stepIds: ReadonlySet<string>): Problem[] {
+function conditionProblems(source: unknown, pointer: string, known: Known): Problem[] {
   if (typeof source !== 'string' || source === '') return [];
-  const compiled = compileExpression(source);
+  const compiled = compileExpression(source, known.context);
   if (!compiled.ok) {
     const { code, message } = compiled.problem;
     return [{ pointer, code, message }];
   }
   return compiled.expression.stepReferences
-    .filter(({ stepId }) => !stepIds.has(stepId))
-    .map(({ stepId }) => unknownStep(stepId, pointer, stepIds));
+    .filter(({ stepId }) => !known.stepIds.has(stepId))
+    .map(({ stepId }) => unknownStep(stepId, pointer, known));
 }
 
-function unknownStep(stepId: string, pointer: string, stepIds: ReadonlySet<string>): Problem {
+function unknownStep(stepId: string, pointer: string, { stepIds }: Known): Problem {
   const dashed = [...stepIds].find((id) => id.startsWith(`${stepId}-`));
   const advice = dashed
     ? `write steps[${JSON.stringify(dashed)}], as a - would subtract`
@@ -62,7 +69,7 @@ function unknownStep(stepId: string, pointer: string, stepIds: ReadonlySet<strin
 
 const some = (ids: ReadonlySet<string>) => [...ids].slice(0, 10).join(', ') + (ids.size > 10 ? ', …' : '');
 
-function caseProblems({ type, rawData, pointer }: ReadNode, stepIds: ReadonlySet<string>): Problem[] {
+function caseProblems({ type, rawData, pointer }: ReadNode, known: Known): Problem[] {
   const { cases } = rawData;
   if (type !== 'branch' || !Array.isArray(cases)) return [];
   const given: readonly unknown[] = cases;
@@ -71,7 +78,7 @@ function caseProblems({ type, rawData, pointer }: ReadNode, stepIds: ReadonlySet
     const at = pointerTo(pointer, 'data', 'cases', i);
     const when = isObject(branchCase) ? branchCase['when'] : undefined;
     const twice = handles[i] !== undefined && handles.indexOf(handles[i]) < i;
-    return [...(twice ? [duplicateHandle(at)] : []), ...conditionProblems(when, pointerTo(at, 'when'), stepIds)];
+    return [...(twice ? [duplicateHandle(at)] : []), ...conditionProblems(when, pointerTo(at, 'when'), known)];
   });
 }
 

@@ -5,7 +5,7 @@ import { asKey, CelType, celTypeNames, typeNameOf, type CelKey, type CelValue } 
 import { ExpressionFailure, ExpressionSyntaxError } from './expression-failure.js';
 import { MAX_EXPRESSION_DEPTH } from './expression-limits.js';
 import { expectText, type CelFunction } from './function-arguments.js';
-import { compileLinearRegex, matchesPattern } from './linear-regex.js';
+import { matchesPattern } from './linear-regex.js';
 import { bindVariable, globalMacros, listMacros, type Macro } from './macros.js';
 import { memberOf } from './member-access.js';
 import {
@@ -13,6 +13,7 @@ import {
   expectBoolean,
   syntaxError,
   type Evaluate,
+  type ExpressionContext,
   type Place,
   type StepReference,
   type WholeExpression,
@@ -25,8 +26,8 @@ import type { WorkBudget } from './work-budget.js';
  * and keeps a type declaration for ever for each new shape of data it compares.
  * @throws ExpressionSyntaxError
  */
-export function compileSyntaxTree(tree: ASTNode, rootNames: ReadonlySet<string>) {
-  const whole: WholeExpression = { compile, rootNames, stepReferences: [], slots: 0 };
+export function compileSyntaxTree(tree: ASTNode, context: ExpressionContext) {
+  const whole: WholeExpression = { compile, context, stepReferences: [], slots: 0 };
   const evaluate = compile(tree, { variables: new Map(), depth: 0, macroNesting: 0, whole });
   return { evaluate, stepReferences: whole.stepReferences as readonly StepReference[] };
 }
@@ -93,7 +94,7 @@ function compileLiteral(node: ASTNode, value: unknown): Evaluate {
 function compileName(node: ASTNode, name: string, place: Place): Evaluate {
   const slot = place.variables.get(name);
   if (slot !== undefined) return ({ locals }) => locals[slot]!;
-  if (place.whole.rootNames.has(name)) return ({ names }) => names[name]!;
+  if (place.whole.context.rootNames.has(name)) return ({ names }) => names[name]!;
   const type = celTypeNames.find((candidate) => candidate === name);
   if (type === undefined) throw unknownName(node, name, place);
   const value = new CelType(type);
@@ -101,7 +102,7 @@ function compileName(node: ASTNode, name: string, place: Place): Evaluate {
 }
 
 function unknownName(node: ASTNode, name: string, place: Place): ExpressionSyntaxError {
-  const known = [...place.whole.rootNames, ...place.variables.keys()].join(', ');
+  const known = [...place.whole.context.rootNames, ...place.variables.keys()].join(', ');
   const message = `There is no ${JSON.stringify(name)} here; an expression knows ${known}.`;
   return new ExpressionSyntaxError('UNKNOWN_NAME', message, node.start);
 }
@@ -158,7 +159,7 @@ function compileApplication(apply: CelFunction, args: readonly ASTNode[], place:
 /** A pattern written in the expression is compiled, and refused, when the definition is saved. */
 function compileFixedMatch(receiver: ASTNode, pattern: ASTNode, place: Place): Evaluate {
   const read = compile(receiver, place);
-  const regex = fixedPattern(pattern);
+  const regex = fixedPattern(pattern, place);
   return (scope) => {
     const text = read(scope);
     if (typeof text === 'string') return matchesPattern(text, regex, scope.budget);
@@ -166,9 +167,9 @@ function compileFixedMatch(receiver: ASTNode, pattern: ASTNode, place: Place): E
   };
 }
 
-function fixedPattern(pattern: ASTNode) {
+function fixedPattern(pattern: ASTNode, place: Place) {
   try {
-    return compileLinearRegex(expectText('matches', pattern.args as CelValue));
+    return place.whole.context.patterns.compile(expectText('matches', pattern.args as CelValue));
   } catch (error) {
     if (error instanceof ExpressionFailure) throw syntaxError(pattern, error.explanation);
     throw error;

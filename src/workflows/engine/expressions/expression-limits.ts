@@ -22,6 +22,9 @@ export const MAX_VALUE_DEPTH = 64;
 /** Longest regular expression, in UTF-16 code units. */
 export const MAX_PATTERN_LENGTH = 1_000;
 
+/** Instructions of all regular expressions written in one definition; a usual one has 10 to 100. */
+export const MAX_PATTERN_INSTRUCTIONS = 20_000;
+
 /**
  * What one evaluation may cost, shared by all expressions of a template. A unit is one operation, one list item
  * or 64 characters; a whole budget took 5 to 130 ms on a 2-core machine.

@@ -2,6 +2,7 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 import { typeNameOf, type CelValue } from './cel-value.js';
 import { ExpressionFailure, ExpressionSyntaxError } from './expression-failure.js';
 import { MAX_MACRO_NESTING } from './expression-limits.js';
+import type { PatternAllowance } from './linear-regex.js';
 import type { WorkBudget } from './work-budget.js';
 
 /** What one evaluation works with. `locals` holds the variables of macros, one slot for each place that binds one. */
@@ -27,10 +28,16 @@ export interface Place {
   readonly whole: WholeExpression;
 }
 
+/** What the expressions of one definition share while they are compiled. */
+export interface ExpressionContext {
+  readonly rootNames: ReadonlySet<string>;
+  readonly patterns: PatternAllowance;
+}
+
 /** What the places of one expression share. */
 export interface WholeExpression {
   readonly compile: (node: ASTNode, place: Place) => Evaluate;
-  readonly rootNames: ReadonlySet<string>;
+  readonly context: ExpressionContext;
   readonly stepReferences: StepReference[];
   slots: number;
 }
