@@ -181,7 +181,6 @@ describe('a body', () => {
       await expectRefusal(() => post('/api/auth/register').send(account), refusal('/password'));
       await expectRefusal(() => post('/api/auth/login').send(account), refusal('/password'));
       await expectRefusal(() => post('/api/auth/refresh').send({ refresh_token: bad }), refusal('/refresh_token'));
-      await expectRefusal(() => post('/api/security/execute').send({ code: `x = "${bad}"` }), refusal('/code'));
       await expectRefusal(() => create({ nodes: [node(bad, 'end')], edges: [] }), refusal('/definition/nodes/0/id'));
       const reject = () =>
         decide(checkpointId)
@@ -189,6 +188,16 @@ describe('a body', () => {
           .send({ action: 'reject', reason: `no ${bad}` });
       await expectRefusal(reject, refusal('/reason'));
     }
+  });
+
+  it('with a __proto__ key or deep nesting is refused also where text is not stored', async () => {
+    const nuls = `"text":[${String.raw`"\u0000",`.repeat(30)}""]`;
+    const execute = (globals: string) =>
+      sendText('/api/security/execute', `{"code":"x = 1","globals":{${nuls},${globals}}}`);
+    const refusal = (pointer: string) => ({ status: 422, code: 'VALIDATION_FAILED', pointers: [pointer] });
+    await expectRefusal(() => execute('"__proto__":1'), refusal('/globals/__proto__'));
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    await expectRefusal(() => execute(`"deep":${deep}`), refusal(`/globals/deep${'/0'.repeat(62)}`));
   });
 
   it('nested over 64 levels is refused, however deep, and one of 64 is taken', async () => {

@@ -228,6 +228,27 @@ describe('executions', () => {
     expect((await ended(id)).output).toBe('awake');
   });
 
+  it('ends a delay until a moment on time, also while another branch still computes', async () => {
+    const until = new Date(Date.now() + 400).toISOString();
+    const id = await start(
+      [
+        node('begin', 'transform', { output: null }),
+        node('long', 'code', { code: 'import time\ntime.sleep(1.5)' }),
+        node('nap', 'delay', { until: '{{ input }}' }),
+        node('up', 'transform', { output: 'awake' }),
+      ],
+      [edge('begin', 'long'), edge('begin', 'nap'), edge('nap', 'up')],
+      until,
+    );
+    const during = await waitFor(
+      'the step after the delay',
+      () => read(id),
+      (execution) => execution.steps.some((step) => step.node_id === 'up'),
+    );
+    expect(during.steps.find((step) => step.node_id === 'long')?.status).toBe('running');
+    await test.http().post(`/api/executions/${id}/cancel`).set(ann.auth).expect(200);
+  });
+
   it('lets a person decide while another branch still computes, without repeating it', async () => {
     const id = await start(
       [

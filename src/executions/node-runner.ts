@@ -14,7 +14,9 @@ const MAX_LOG_LENGTH = 65_536;
 /** Between two tries to get a sandbox when all are taken. */
 const POSTPONE_SECONDS = 1;
 
-const FAILURE_CODES: Readonly<Record<Exclude<PythonOutcome, 'succeeded' | 'cancelled'>, [code: string, retryable: boolean]>> = {
+const FAILURE_CODES: Readonly<
+  Record<Exclude<PythonOutcome, 'succeeded' | 'cancelled'>, [code: string, retryable: boolean]>
+> = {
   does_not_compile: ['CODE_DOES_NOT_COMPILE', false],
   failed: ['CODE_FAILED', true],
   timed_out: ['CODE_TIMED_OUT', true],

@@ -67,7 +67,9 @@ export class TurnState {
   get nextDue(): { wake_in?: number; wake_at?: string } {
     const waits = [...this.open.values()].filter((step) => step.status !== 'running');
     const relative = waits.flatMap((step) => (step.due_in === undefined ? [] : [this.secondsLeft(step)]));
-    const moments = waits.flatMap((step) => (step.due_at === undefined ? [] : [step.due_at])).toSorted();
+    const moments = waits
+      .flatMap((step) => (step.due_at === undefined ? [] : [step.due_at]))
+      .toSorted((a, b) => Date.parse(a) - Date.parse(b));
     return {
       ...(relative.length > 0 ? { wake_in: Math.min(...relative) } : {}),
       ...(moments[0] === undefined ? {} : { wake_at: moments[0] }),
@@ -125,6 +127,15 @@ export class TurnState {
   takeFinished(row: StepRow): void {
     this.take(row);
     this.marking = withStep(this.graph, this.marking, row);
+  }
+
+  /** Takes over from a row how long a delay still lasts; what runs here is left alone. */
+  setDue(row: StepRow): void {
+    const step = this.open.get(keyOf(row));
+    if (step?.status !== 'waiting' || step.due_at === undefined) return;
+    step.due_at = undefined;
+    step.due_in = row.due_in ?? undefined;
+    step.since = this.now();
   }
 
   /** What a result means for the step, the graph and the record. */

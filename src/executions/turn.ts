@@ -17,6 +17,9 @@ export interface TurnWorld {
   reload(claim: Claim, open: OpenStep[]): Promise<{ nudges: number; steps: StepRow[] } | null>;
 }
 
+/** setTimeout fires at once for more than 2^31 - 1. */
+const LONGEST_TIMER_MS = 1_000_000_000;
+
 /** What is to be written with the next commit. */
 interface Draft {
   steps: StepWrite[];
@@ -81,7 +84,7 @@ export class Turn {
       while (!released && !this.lost) {
         await this.somethingHappens();
         if (this.nudged) await this.lookAgain();
-        released = await this.settle();
+        if (!this.lost) released = await this.settle();
       }
     } finally {
       this.aborting.abort();
@@ -188,7 +191,10 @@ export class Turn {
         this.state.retry(step);
         this.add(this.startOf(step));
         this.resume(step);
-      } else this.finished.push({ step, outcome: { kind: 'completed', output: null, handle: null } });
+      } else {
+        step.due_in = undefined; // once
+        this.finished.push({ step, outcome: { kind: 'completed', output: null, handle: null } });
+      }
     }
   }
 
@@ -203,6 +209,7 @@ export class Turn {
     this.state.claim.nudges = seen.nudges;
     for (const row of seen.steps) {
       if (row.status === 'completed' || row.status === 'failed') this.state.takeFinished(row);
+      else this.state.setDue(row);
     }
     this.resumeDue();
   }
@@ -211,6 +218,8 @@ export class Turn {
     const { draft } = this;
     draft.steps.push(...settled.steps);
     draft.events.push(...settled.events);
+    // How long until then is for the database's clock to say.
+    if (settled.steps.some((step) => step.due_at !== undefined)) this.nudged = true;
     const { organization_id, id: execution_id, started_by: requested_by } = this.state.claim;
     for (const { step, content } of settled.parked) {
       const { node_id, iteration } = step;
@@ -225,7 +234,7 @@ export class Turn {
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.ring = resolve;
-      if (wake_in !== undefined) timer = setTimeout(resolve, wake_in * 1000);
+      if (wake_in !== undefined) timer = setTimeout(resolve, Math.min(wake_in * 1000, LONGEST_TIMER_MS));
     });
     clearTimeout(timer);
     this.resumeDue();

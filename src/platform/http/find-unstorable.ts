@@ -9,13 +9,13 @@ const LIMIT = 20;
 /**
  * What PostgreSQL or later readers cannot hold: NUL characters, lone surrogates (RFC 8259 §8.2), numbers beyond those of
  * JSON readers (1e400, which would be stored as null), keys that reach JavaScript prototypes, nesting over 64. Reports at
- * most 20 places.
+ * most 20 places. Text is passed over where it is not kept: what nobody stores need not be storable.
  */
-export function findUnstorable(value: unknown): Problem[] {
+export function findUnstorable(value: unknown, textIsKept = true): Problem[] {
   const problems: Problem[] = [];
   const visit = (at: unknown, path: PropertyKey[]): void => {
     if (problems.length >= LIMIT) return;
-    if (typeof at === 'string') checkText(at, path, problems);
+    if (typeof at === 'string' && textIsKept) checkText(at, path, problems);
     if (typeof at === 'number' && !Number.isFinite(at)) problems.push(tooLarge(path));
     if (typeof at !== 'object' || at === null) return;
     if (path.length >= MAX_JSON_DEPTH) {
@@ -24,7 +24,7 @@ export function findUnstorable(value: unknown): Problem[] {
     }
     for (const [key, item] of Object.entries(at)) {
       if (key === '__proto__') problems.push(forbiddenKey([...path, key]));
-      checkText(key, [...path, key], problems);
+      if (textIsKept) checkText(key, [...path, key], problems);
       visit(item, [...path, key]);
     }
   };

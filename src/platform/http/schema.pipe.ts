@@ -29,8 +29,7 @@ export class SchemaPipe extends StandardSchemaValidationPipe {
 
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
     if (metadata.schema) {
-      const textIsKept = !notStored.has(metadata.schema as z.ZodType);
-      const unstorable = findUnstorable(value).filter(({ code }) => textIsKept || code !== 'INVALID_UNICODE');
+      const unstorable = findUnstorable(value, !notStored.has(metadata.schema as z.ZodType));
       if (unstorable.length > 0) throw invalidRequest(unstorable);
     }
     return super.transform(value, metadata);

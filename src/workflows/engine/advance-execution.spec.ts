@@ -110,9 +110,10 @@ describe('advancing an execution', () => {
       expect(execution.complete('a')).toEqual([`b#${round} <a>b`, `c#${round} <a>c`]);
       expect(execution.complete('b')).toEqual([]);
       expect(execution.complete('c')).toEqual([`j#${round} <b>j c>j`]);
-      execution.complete('j');
-      if (round < 3) expect(execution.complete('x', 'else')).toEqual([`a#${round + 1} <x:else>a`]);
+      expect(execution.complete('j')).toEqual([`x#${round} <j>x`]);
+      expect(execution.complete('x', 'else')).toEqual([`a#${round + 1} <x:else>a`]);
     }
+    for (const node of ['a', 'b', 'c', 'j']) execution.complete(node);
     expect(execution.complete('x', 'yes')).toEqual(['end#1 <x:yes>end']);
   });
 

@@ -7,75 +7,92 @@ type Arrow = WorkflowDefinition['edges'][number];
  * The rules of `advance` once more, written to be obvious and not to be fast: lists only, every question answered
  * by walking the drawing forward. In no particular order; see `described`.
  */
-export function slowStarts({ nodes, edges }: WorkflowDefinition, steps: readonly StepSoFar[]): string[] {
-  let tokens = tokensOf({ nodes, edges }, steps);
-  const active = steps.filter(({ status }) => ['running', 'waiting', 'backing_off'].includes(status));
-  const running = active.map(({ node_id }) => node_id);
-  const iterations = steps.map(({ node_id }) => node_id);
+export function slowStarts(definition: WorkflowDefinition, steps: readonly StepSoFar[]): string[] {
+  const position = new Position(definition, steps);
   const starts: string[] = [];
+  for (let node = position.nextNode(); node !== undefined; node = position.nextNode()) {
+    starts.push(described(position.begin(node)));
+  }
+  return starts;
+}
 
-  const into = (node: string) => edges.filter(({ target }) => target === node);
-  const hasToken = (edge: Arrow) => tokens.some((token) => token.edge === edge.id);
-  const isEmpty = (edge: Arrow) => !hasToken(edge);
+class Position {
+  private tokens: Token[];
+  private readonly running: string[];
+  private readonly startedNodes: string[];
+  private readonly nodes: string[];
+  private readonly edges: readonly Arrow[];
+
+  constructor(definition: WorkflowDefinition, steps: readonly StepSoFar[]) {
+    const active = steps.filter(({ status }) => ['running', 'waiting', 'backing_off'].includes(status));
+    this.tokens = tokensOf(definition, steps);
+    this.running = active.map(({ node_id }) => node_id);
+    this.startedNodes = steps.map(({ node_id }) => node_id);
+    this.nodes = definition.nodes.map(({ id }) => id);
+    this.edges = definition.edges;
+  }
+
+  nextNode(): string | undefined {
+    return this.nodes.find((node) => this.isReady(node)) ?? this.nodes.find((node) => this.isReleased(node));
+  }
+
+  begin(node: string): Start {
+    const filled = this.into(node).filter((edge) => this.tokensOn(edge).length > 0);
+    const atEntry = this.tokens.filter((token) => token.node === node && token.edge === null);
+    const consumed = [...atEntry, ...filled.map((edge) => oldest(this.tokensOn(edge)))];
+    this.tokens = this.tokens.filter((token) => !consumed.includes(token));
+    this.running.push(node);
+    this.startedNodes.push(node);
+    return { node_id: node, iteration: this.startedNodes.filter((other) => other === node).length, consumed };
+  }
+
+  private isReady(node: string): boolean {
+    if (!this.hasToken(node)) return false;
+    const elsewhere = this.tokens.map((token) => token.node).filter((place) => place !== node);
+    return this.into(node).length < 2 || ![...this.running, ...elsewhere].some((place) => this.canHelp(place, node));
+  }
+
+  private isReleased(node: string): boolean {
+    const stuck = this.nodes.filter((other) => this.hasToken(other));
+    if (!stuck.includes(node)) return false;
+    const awaited = stuck.filter((other) => this.waitsInTheEnd(node, other, stuck));
+    const hopes = (join: string) => this.running.some((place) => this.canHelp(place, join));
+    return ![node, ...awaited].some(hopes) && awaited.every((other) => this.waitsInTheEnd(other, node, stuck));
+  }
+
+  private waitsInTheEnd(one: string, other: string, stuck: readonly string[], seen: readonly string[] = []): boolean {
+    const awaited = stuck.filter((next) => next !== one && this.canHelp(next, one));
+    return awaited.some(
+      (next) => next === other || (!seen.includes(next) && this.waitsInTheEnd(next, other, stuck, [...seen, next])),
+    );
+  }
+
+  /** Whether what is at a place may still bring a token to an edge of the join that has none. */
+  private canHelp(place: string, join: string): boolean {
+    return this.into(join).some((edge) => this.tokensOn(edge).length === 0 && this.mayBring(place, edge));
+  }
 
   /** Whether a walk from the node may end with the edge, without entering the edge's target before. */
-  const mayStillBring = (from: string, edge: Arrow, seen: readonly string[] = []): boolean =>
-    edges
+  private mayBring(from: string, edge: Arrow, seen: readonly string[] = []): boolean {
+    return this.edges
       .filter(({ source }) => source === from)
       .some(
-        (step) =>
-          step.id === edge.id ||
-          (step.target !== edge.target &&
-            !seen.includes(step.target) &&
-            mayStillBring(step.target, edge, [...seen, step.target])),
+        ({ id, target }) =>
+          id === edge.id ||
+          (target !== edge.target && !seen.includes(target) && this.mayBring(target, edge, [...seen, target])),
       );
+  }
 
-  const isHopedFor = (edge: Arrow, places: readonly string[]) => places.some((place) => mayStillBring(place, edge));
-  const tokensElsewhere = (node: string) => tokens.map((token) => token.node).filter((place) => place !== node);
+  private into(node: string): Arrow[] {
+    return this.edges.filter(({ target }) => target === node);
+  }
 
-  const isReady = (node: string) =>
-    tokens.some((token) => token.node === node) &&
-    (into(node).length < 2 ||
-      into(node)
-        .filter(isEmpty)
-        .every((edge) => !isHopedFor(edge, running) && !isHopedFor(edge, tokensElsewhere(node))));
+  private tokensOn(edge: Arrow): Token[] {
+    return this.tokens.filter((token) => token.edge === edge.id);
+  }
 
-  const begin = (node: string) => {
-    const consumed = into(node)
-      .filter(hasToken)
-      .map((edge) => oldest(tokens.filter((token) => token.edge === edge.id)));
-    if (consumed.length === 0) consumed.push(...tokens.filter((token) => token.node === node));
-    iterations.push(node);
-    const iteration = iterations.filter((other) => other === node).length;
-    starts.push(described({ node_id: node, iteration, consumed }));
-    tokens = tokens.filter((token) => !consumed.includes(token));
-    running.push(node);
-  };
-
-  const releasable = () => {
-    const stuck = nodes.map(({ id }) => id).filter((id) => tokens.some((token) => token.node === id));
-    const waits = (one: string, other: string) =>
-      one !== other &&
-      into(one)
-        .filter(isEmpty)
-        .some((edge) => mayStillBring(other, edge));
-    const waitsInTheEnd = (one: string, other: string, seen: readonly string[] = []): boolean =>
-      waits(one, other) ||
-      stuck.some((next) => !seen.includes(next) && waits(one, next) && waitsInTheEnd(next, other, [...seen, next]));
-    const hopes = (one: string) =>
-      into(one)
-        .filter(isEmpty)
-        .some((edge) => isHopedFor(edge, running));
-    return stuck.find((one) => {
-      const awaited = stuck.filter((other) => waitsInTheEnd(one, other));
-      return !hopes(one) && awaited.every((other) => !hopes(other) && waitsInTheEnd(other, one));
-    });
-  };
-
-  for (;;) {
-    const next = nodes.map(({ id }) => id).find(isReady) ?? releasable();
-    if (next === undefined) return starts;
-    begin(next);
+  private hasToken(node: string): boolean {
+    return this.tokens.some((token) => token.node === node);
   }
 }
 
