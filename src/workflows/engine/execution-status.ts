@@ -12,7 +12,7 @@ export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
 /**
  * Every legal move; what is not here is refused. A worker claims before it does anything, so only from `running`
- * does an execution come to wait or to end by itself. `failed` is left only by a person who retries.
+ * does an execution come to wait or to end by itself. Nothing leaves the last three.
  */
 export const EXECUTION_MOVES: Readonly<Record<ExecutionStatus, readonly ExecutionStatus[]>> = {
   queued: ['running', 'paused', 'cancelled'],
@@ -21,7 +21,7 @@ export const EXECUTION_MOVES: Readonly<Record<ExecutionStatus, readonly Executio
   waiting: ['running', 'paused', 'cancelled'],
   paused: ['queued', 'cancelled'],
   completed: [],
-  failed: ['queued'],
+  failed: [],
   cancelled: [],
 };
 

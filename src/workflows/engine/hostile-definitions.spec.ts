@@ -11,7 +11,7 @@ const schema = {
 
 const numbered = <T>(length: number, make: (i: number) => T) => Array.from({ length }, (_, i) => make(i));
 
-describe('a hostile definition of a megabyte is answered within 2 s', () => {
+describe('a hostile definition of a megabyte is answered within 5 s', () => {
   it.each<[string, unknown, number]>([
     ['200,000 expressions', transform('{{1}}'.repeat(200_000)), 0],
     ['100,000 texts with an expression', transform(numbered(100_000, () => '{{1}}')), 0],
@@ -45,7 +45,7 @@ describe('a hostile definition of a megabyte is answered within 2 s', () => {
   ])('%s', (_what, definition, problems) => {
     const start = performance.now();
     const validation = validateDefinition(definition);
-    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(performance.now() - start).toBeLessThan(5_000);
     expect(validation.ok ? 0 : validation.problems.length).toBe(problems);
   });
 });

@@ -8,16 +8,16 @@ const executionMoves: [ExecutionStatus, string][] = [
   ['waiting', 'running paused cancelled'],
   ['paused', 'queued cancelled'],
   ['completed', ''],
-  ['failed', 'queued'],
+  ['failed', ''],
   ['cancelled', ''],
 ];
 
 const stepMoves: [StepStatus, string][] = [
   ['running', 'running waiting backing_off completed failed cancelled'],
-  ['waiting', 'running completed failed cancelled'],
+  ['waiting', 'completed failed cancelled'],
   ['backing_off', 'running waiting backing_off completed failed cancelled'],
   ['completed', ''],
-  ['failed', 'running backing_off'],
+  ['failed', ''],
   ['cancelled', ''],
 ];
 

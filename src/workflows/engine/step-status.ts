@@ -3,15 +3,15 @@ export const STEP_STATUSES = ['running', 'waiting', 'backing_off', 'completed', 
 export type StepStatus = (typeof STEP_STATUSES)[number];
 
 /**
- * Every legal move; what is not here is refused. A short step is written only when it has ended, so from
- * `backing_off` the next try may show its result at once. From `failed` only a person goes on, by retrying.
+ * Every legal move; what is not here is refused, and nothing leaves the last three. A short step is written only when it
+ * has ended, so from `backing_off` the next try may show its result at once.
  */
 export const STEP_MOVES: Readonly<Record<StepStatus, readonly StepStatus[]>> = {
   running: ['running', 'waiting', 'backing_off', 'completed', 'failed', 'cancelled'],
-  waiting: ['running', 'completed', 'failed', 'cancelled'],
+  waiting: ['completed', 'failed', 'cancelled'],
   backing_off: ['running', 'waiting', 'backing_off', 'completed', 'failed', 'cancelled'],
   completed: [],
-  failed: ['running', 'backing_off'],
+  failed: [],
   cancelled: [],
 };
 

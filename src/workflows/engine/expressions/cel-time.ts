@@ -23,12 +23,12 @@ const rfc3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?
 export function parseTimestamp(text: string): Date | undefined {
   const parts = rfc3339.exec(text);
   if (!parts) return undefined;
-  const [, year, month, day, hour, minute, second] = parts.map(Number);
+  const [, year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.map(Number);
+  const daysInMonth = new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
+  if (month < 1 || month > 12 || day < 1 || day > daysInMonth) return undefined;
+  if (hour > 23 || minute > 59 || second > 59) return undefined;
   const date = new Date(text.toUpperCase());
-  const milliseconds = date.getTime();
-  const daysInMonth = new Date(Date.UTC(2000 + (year! % 400), month ?? 0, 0)).getUTCDate();
-  const isReal = month! >= 1 && month! <= 12 && day! >= 1 && day! <= daysInMonth && hour! < 24 && minute! < 60;
-  if (!isReal || second! >= 60 || !(milliseconds >= MIN_TIMESTAMP && milliseconds <= MAX_TIMESTAMP)) return undefined;
+  if (date.getTime() < MIN_TIMESTAMP || date.getTime() > MAX_TIMESTAMP) return undefined;
   return date;
 }
 
