@@ -1,6 +1,8 @@
 /** What both projects share. Sources and tests run as the ES modules they are (see the "test" script). */
 const shared = {
   testEnvironment: 'node',
+  // Only here does it count; unit tests need milliseconds.
+  testTimeout: 30_000,
   coverageProvider: 'v8',
   extensionsToTreatAsEsm: ['.ts'],
   resolver: '<rootDir>/test/jest-resolver.cjs',
@@ -17,6 +19,7 @@ const shared = {
           parser: { syntax: 'typescript', decorators: true },
           transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
           keepClassNames: true,
+          experimental: { keepImportAttributes: true },
         },
       },
     ],
@@ -58,9 +61,10 @@ export default {
         '<rootDir>/test/**/*.{spec,db-spec,e2e-spec}.ts',
         '!**/test/house.spec.ts',
       ],
-      testTimeout: 30_000,
     },
   ],
+  // Only here does it count; unit tests need milliseconds.
+  testTimeout: 30_000,
   coverageProvider: 'v8',
   // Each test file loads its own copy of Nest and that memory is not given back: recycle the workers.
   // (One worker would mean "in this process", where the limit does not apply.)

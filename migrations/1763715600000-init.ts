@@ -169,18 +169,26 @@ export class Init1763715600000 implements MigrationInterface {
       "updated_at" TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
       CONSTRAINT "PK_5b5757cc1cd86268019fef52e0c" PRIMARY KEY ("id")
     )`);
-    await runner.query(`CREATE INDEX "IDX_0b7541295c2815bc3840ec020a" ON "audit_records" ("organization_id", "subject_type", "subject_id", "seq")`);
+    await runner.query(
+      `CREATE INDEX "IDX_0b7541295c2815bc3840ec020a" ON "audit_records" ("organization_id", "subject_type", "subject_id", "seq")`,
+    );
     await runner.query(`CREATE INDEX "IDX_085d540d9f418cfbdc7bd55bb1" ON "sessions" ("user_id")`);
     await runner.query(`CREATE INDEX "IDX_a9e3486bb3e8509466d4c9d6c9" ON "sessions" ("organization_id")`);
     await runner.query(`CREATE UNIQUE INDEX "users_email_key" ON "users" ("email")`);
-    await runner.query(`CREATE INDEX "checkpoints_inbox" ON "checkpoints" ("organization_id", "id") WHERE "status" = 'open'`);
+    await runner.query(
+      `CREATE INDEX "checkpoints_inbox" ON "checkpoints" ("organization_id", "id") WHERE "status" = 'open'`,
+    );
     await runner.query(`CREATE INDEX "IDX_66db292fc24db28e797538068e" ON "checkpoints" ("organization_id", "id")`);
-    await runner.query(`CREATE UNIQUE INDEX "checkpoints_step_key" ON "checkpoints" ("execution_id", "node_id", "iteration")`);
+    await runner.query(
+      `CREATE UNIQUE INDEX "checkpoints_step_key" ON "checkpoints" ("execution_id", "node_id", "iteration")`,
+    );
     await runner.query(`CREATE INDEX "executions_held" ON "executions" ("worker") WHERE "worker" IS NOT NULL`);
     await runner.query(`CREATE INDEX "executions_due" ON "executions" ("wake_at") WHERE "wake_at" IS NOT NULL`);
     await runner.query(`CREATE INDEX "IDX_4abd0b13744163fb761f9bcee4" ON "executions" ("workflow_id", "id")`);
     await runner.query(`CREATE INDEX "IDX_709fcede07bce0b30c94bcbbc4" ON "executions" ("organization_id", "id")`);
-    await runner.query(`CREATE INDEX "steps_open" ON "steps" ("execution_id") WHERE "status" IN ('running', 'waiting', 'backing_off')`);
+    await runner.query(
+      `CREATE INDEX "steps_open" ON "steps" ("execution_id") WHERE "status" IN ('running', 'waiting', 'backing_off')`,
+    );
     await runner.query(`CREATE INDEX "IDX_7c1e2fdfed4f6838e0c05ae505" ON "memberships" ("user_id")`);
     await runner.query(`CREATE INDEX "IDX_c27aaa97864e0d227f580b02b7" ON "workflows" ("organization_id", "id")`);
     await runner.query(`ALTER TABLE "audit_records" ADD CONSTRAINT "FK_c708737a0289e5f3a47e6414d6a"
@@ -262,7 +270,9 @@ export class Init1763715600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`DROP TABLE "audit_records", "audit_heads", "sessions", "users", "checkpoints", "decisions", "execution_events", "executions", "steps", "memberships", "organizations", "workflow_versions", "workflows" CASCADE`);
+    await runner.query(
+      `DROP TABLE "audit_records", "audit_heads", "sessions", "users", "checkpoints", "decisions", "execution_events", "executions", "steps", "memberships", "organizations", "workflow_versions", "workflows" CASCADE`,
+    );
     await runner.query(`DROP SEQUENCE "worker_numbers"`);
     await runner.query(`DROP FUNCTION refuse_change()`);
   }

@@ -9,7 +9,9 @@ const SOURCES = ['src', 'migrations', 'tsconfig.json', 'tsconfig.build.json', 'n
 export function buildIfStale() {
   if (existsSync(BUILT) && SOURCES.every((path) => newest(path) <= statSync(BUILT).mtimeMs)) return;
   console.log('Compiling …');
-  const { status } = spawnSync(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'build'], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'build'], {
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(status ?? 1);
 }
 

@@ -7,7 +7,6 @@ import { buildIfStale } from './build-if-stale.mjs';
 import { requireNode } from './node-version.mjs';
 import { setUpSandbox } from './setup.mjs';
 
-const PASSWORD = 'review-before-release-42';
 const MESSAGE = 'My parcel says delivered, but nothing is here. I need it for a birthday on Friday!';
 const STEPS = 9;
 
@@ -15,6 +14,8 @@ const color = process.stdout.isTTY ? (code, text) => `\u001b[${code}m${text}\u00
 let done = 0;
 
 requireNode();
+buildIfStale();
+const { DEMO_PASSWORD: PASSWORD } = await import('../dist/src/demo/demo-people.js');
 try {
   const server = (await runningServer()) ?? (await freshServer());
   try {
@@ -197,7 +198,6 @@ async function runningServer() {
 async function freshServer() {
   const lacking = setUpSandbox();
   if (lacking) throw new Error(lacking);
-  buildIfStale();
   console.log('Starting a server for the demo …');
   const child = spawn(process.execPath, ['dist/src/main.js'], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -19,6 +19,7 @@ export function setUpHttp(app: NestExpressApplication): void {
   app.set('trust proxy', settings.TRUST_PROXY.length > 0 ? settings.TRUST_PROXY : false);
   app.use(identified);
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  if (!settings.HOLDPOINT_ROLES.includes('api')) app.use(probesOnly);
   app.use('/api', notStored, singleQueryKeys);
   app.use('/api/auth/token', urlencoded({ extended: false, limit: '16kb' })); // the one route that takes a form
   app.use('/api', knownMediaType);
@@ -40,6 +41,12 @@ export function setUpHttp(app: NestExpressApplication): void {
 function identified(request: Request, response: Response, next: NextFunction): void {
   request.id = assignRequestId(request, response);
   next();
+}
+
+/** An instance without the role `api` answers its orchestrator and nobody else. */
+function probesOnly(request: Request, _response: Response, next: NextFunction): void {
+  if (request.path.startsWith('/health')) next();
+  else throw new DomainError('not_found', 'ROUTE_NOT_FOUND', 'This instance only works. Ask one with the role api.');
 }
 
 function notStored(_request: Request, response: Response, next: NextFunction): void {

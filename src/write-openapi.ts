@@ -10,7 +10,11 @@ import { describeApi } from './describe-api.js';
 const FILE = 'openapi.json';
 
 const settings = completeSettings(loadSettings(readEnvironment()), 'postgres://localhost/none');
-const root = AppModule.forRoot(settings, { url: settings.DATABASE_URL, embedded: false, close: () => Promise.resolve() });
+const root = AppModule.forRoot(settings, {
+  url: settings.DATABASE_URL,
+  embedded: false,
+  close: () => Promise.resolve(),
+});
 // `preview` builds the modules without making providers, so that no database is needed.
 const app = await NestFactory.create(root, { preview: true, logger: false, abortOnError: false });
 const text = `${JSON.stringify(describeApi(app), null, 2)}\n`;

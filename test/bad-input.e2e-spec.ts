@@ -116,6 +116,23 @@ describe('a body', () => {
     expect(answer.body.detail).toContain('5002 problems');
   });
 
+  it('of half a megabyte never makes a larger answer', async () => {
+    const output = { ['key'.repeat(1_000)]: Array.from({ length: 15_000 }, () => '{{ steps.ghost.output }}') };
+    const definition = { nodes: [node('a', 'transform', { output })], edges: [] };
+    const bodies = [
+      ['/api/workflows/validate', { definition }],
+      ['/api/workflows', { name: 'Reply', definition }],
+      ['/api/workflows', { name: 'Reply', ['key'.repeat(100_000)]: 1, ['kex'.repeat(60_000)]: 1 }],
+      ['/api/executions', { workflow_id: workflowId, input: { ['key'.repeat(100_000)]: Array(20).fill('\0') } }],
+    ] as const;
+    for (const [path, body] of bodies) {
+      const { text, body: answer } = await post(path).send(body);
+      expect(answer.errors.length).toBeGreaterThan(0);
+      expect(answer.errors.length).toBeLessThanOrEqual(100);
+      expect(text.length).toBeLessThan(250_000);
+    }
+  });
+
   it('over the size limit is refused, also when it is small until it is unpacked', async () => {
     const large = JSON.stringify({ name: ' '.repeat(1_100_000) });
     await expectRefusal(() => sendText('/api/workflows', large), { status: 413, code: 'BODY_TOO_LARGE' });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Controller, Get, Module, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { APP_FILTER, APP_GUARD, ModulesContainer, Reflector } from '@nestjs/core';
@@ -378,5 +379,38 @@ describe('an installation with limits and an origin', () => {
       'ETag,Location,X-Request-Id,Retry-After,RateLimit,RateLimit-Policy',
     );
     expect(headers).not.toHaveProperty('access-control-allow-credentials');
+  });
+});
+
+describe('a path with a method it does not have', () => {
+  it.each([
+    ['delete', '/api/workflows', 'GET, POST'],
+    ['put', '/api/workflows/01a1fe0b-7252-7514-8ecf-398d05603007', 'GET, PATCH'],
+    ['post', '/health/liveness', 'GET'],
+  ] as const)('%s %s is answered with 405 and the methods it has', async (method, path, allowed) => {
+    const answer = await test.http()[method](path).expect(405);
+    expect(answer.headers['allow']).toBe(allowed);
+    expect(answer.body).toMatchObject({ code: 'METHOD_NOT_ALLOWED', status: 405 });
+  });
+});
+
+describe('the documents', () => {
+  it('have a page that explains every error, and the committed OpenAPI document is what the code says', async () => {
+    const page = await test.http().get('/docs/errors').expect(200);
+    expect(page.text).toContain('id="checkpoint-decided"');
+    expect(document).toEqual(JSON.parse(readFileSync('openapi.json', 'utf8')));
+  });
+});
+
+describe('an instance without the role api', () => {
+  it('answers probes and nothing else', async () => {
+    const worker = await startTestApp({ HOLDPOINT_ROLES: 'worker' });
+    try {
+      await worker.http().get('/health/readiness').expect(200);
+      await worker.http().get('/api/auth/jwks').expect(404);
+      await worker.http().get('/docs').expect(404);
+    } finally {
+      await worker.close();
+    }
   });
 });

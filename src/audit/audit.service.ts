@@ -82,7 +82,8 @@ export class AuditService {
         }
         if (records.length < BATCH) break;
       }
-      const cutOff = end.seq === at.seq && end.hash === at.hash ? null : { seq: end.seq, reason: 'records are missing at the end' };
+      const cutOff =
+        end.seq === at.seq && end.hash === at.hash ? null : { seq: end.seq, reason: 'records are missing at the end' };
       return report(at, cutOff);
     });
   }

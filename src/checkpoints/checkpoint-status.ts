@@ -1,10 +1,3 @@
 /** `open` until one decision or the end of its execution closes it; nothing leaves the other three. */
 export const CHECKPOINT_STATUSES = ['open', 'approved', 'rejected', 'withdrawn'] as const;
 export type CheckpointStatus = (typeof CHECKPOINT_STATUSES)[number];
-
-export const CHECKPOINT_MOVES: Readonly<Record<CheckpointStatus, readonly CheckpointStatus[]>> = {
-  open: ['approved', 'rejected', 'withdrawn'],
-  approved: [],
-  rejected: [],
-  withdrawn: [],
-};

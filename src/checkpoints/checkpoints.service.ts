@@ -53,9 +53,7 @@ export class CheckpointsService implements ParkingDesk, OnModuleInit {
     const { cursor, limit, ...wanted } = filter;
     const list = `checkpoints:${wanted.organization_id}:${wanted.status ?? ''}:${wanted.execution_id ?? ''}`;
     const after = this.cursors.decode(list, cursor);
-    const rows = await this.transactions.read((tx) =>
-      this.repository.list(tx, { ...wanted, after, limit: limit + 1 }),
-    );
+    const rows = await this.transactions.read((tx) => this.repository.list(tx, { ...wanted, after, limit: limit + 1 }));
     return this.cursors.page(list, rows, limit, (checkpoint) => checkpoint.id);
   }
 

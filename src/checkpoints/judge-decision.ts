@@ -45,4 +45,8 @@ function alreadyDecided({ action, decided_by, decided_by_name, decided_at }: Dec
   });
 }
 
-const PAST: Readonly<Record<DecisionAction, string>> = { approve: 'approved', edit: 'edited and approved', reject: 'rejected' };
+const PAST: Readonly<Record<DecisionAction, string>> = {
+  approve: 'approved',
+  edit: 'edited and approved',
+  reject: 'rejected',
+};

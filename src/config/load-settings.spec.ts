@@ -124,4 +124,15 @@ describe('loading the settings', () => {
       expect(problems).toEqual(['SECRET_KEY and SECRET_KEY_FILE are both set: keep one of them']);
     });
   });
+
+  it('tells what production lacks together with what is wrong, each variable once', () => {
+    const problems = problemsOf({ NODE_ENV: 'production', PORT: 'x', SECRET_KEY: 'short', CORS_ORIGINS: '*' });
+    expect(problems.map((line) => /^\w+/.exec(line)?.[0] ?? line).toSorted()).toEqual([
+      'CORS_ORIGINS',
+      'DATABASE_URL',
+      'JWT_PRIVATE_KEY',
+      'PORT',
+      'SECRET_KEY',
+    ]);
+  });
 });

@@ -20,10 +20,16 @@ export class SettingsError extends Error {
 export function loadSettings(environment: Environment): GivenSettings {
   const { values, problems } = withSecretFiles(environment);
   const parsed = settingsSchema.safeParse(values);
-  if (!parsed.success) problems.push(...parsed.error.issues.map(describe));
-  else if (parsed.data.NODE_ENV === 'production') problems.push(...productionProblems(parsed.data));
+  const wrong = new Set((parsed.error?.issues ?? []).map((issue) => String(issue.path[0])));
+  problems.push(...(parsed.error?.issues ?? []).map(describe));
+  if (values.NODE_ENV === 'production') problems.push(...productionProblems(usable(values, wrong), wrong));
   if (problems.length > 0 || !parsed.success) throw new SettingsError(problems);
   return Object.freeze(parsed.data);
+}
+
+/** The settings that can be read, with defaults in the place of those that cannot. */
+function usable(values: Environment, wrong: ReadonlySet<string>): GivenSettings {
+  return settingsSchema.parse({ ...values, ...Object.fromEntries([...wrong].map((name) => [name, undefined])) });
 }
 
 /** An empty variable counts as unset: that is how compose files and shells pass "nothing". */

@@ -1,7 +1,10 @@
 import type { GivenSettings } from './settings.js';
 
-/** What development may leave out or relax and production may not; each line says what to set. */
-export function productionProblems(settings: GivenSettings): string[] {
+/**
+ * What development may leave out or relax and production may not; each line says what to set. Nothing is said of
+ * variables in `wrong`: they have a problem already.
+ */
+export function productionProblems(settings: GivenSettings, wrong: ReadonlySet<string> = new Set()): string[] {
   const rules: [broken: boolean, what: string][] = [
     [!settings.DATABASE_URL, 'DATABASE_URL: production does not run on the embedded PostgreSQL; name a server'],
     [!settings.SECRET_KEY, 'SECRET_KEY: set it, for example to the output of `openssl rand -base64 48`'],
@@ -14,7 +17,7 @@ export function productionProblems(settings: GivenSettings): string[] {
     [settings.DEMO_DATA === true, 'DEMO_DATA: demo accounts have published passwords and are refused in production'],
     [settings.SANDBOX_DRIVER === 'none', 'SANDBOX_DRIVER: production needs an isolating driver such as bubblewrap'],
   ];
-  return rules.filter(([broken]) => broken).map(([, what]) => what);
+  return rules.filter(([broken, what]) => broken && !wrong.has(what.split(':')[0] ?? '')).map(([, what]) => what);
 }
 
 function isRepetitive(secret: string | undefined): boolean {

@@ -26,9 +26,7 @@ export class DemoService implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     if (await this.transactions.read((tx) => this.exists(tx))) return;
-    const hashes = await Promise.all(
-      DEMO_PEOPLE.map((person) => this.accounts.hashNewPassword(DEMO_PASSWORD, person)),
-    );
+    const hashes = await Promise.all(DEMO_PEOPLE.map((person) => this.accounts.hashNewPassword(DEMO_PASSWORD, person)));
     const executionId = await this.transactions.run((tx) => this.seed(tx, hashes));
     if (executionId === undefined) return;
     this.executions.wakeAfterCommit(executionId);

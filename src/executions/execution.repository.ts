@@ -15,6 +15,18 @@ export interface ExecutionFilter {
   limit: number;
 }
 
+const SUMMARY = [
+  'id',
+  'workflow_id',
+  'version',
+  'status',
+  'error',
+  'started_by',
+  'created_at',
+  'started_at',
+  'ended_at',
+] as const satisfies (keyof Execution)[];
+
 /** What people and the API do with executions. What workers do with them is in `turn.repository.ts`. */
 @Injectable()
 export class ExecutionRepository {
@@ -36,10 +48,11 @@ export class ExecutionRepository {
     return execution;
   }
 
-  /** Newest first. */
+  /** Newest first, without inputs and outputs, which may be large. */
   list(tx: Transaction, filter: ExecutionFilter): Promise<Execution[]> {
     const query = tx
       .createQueryBuilder(Execution, 'execution')
+      .select(SUMMARY.map((column) => `execution.${column}`))
       .where('execution.organization_id = :organization', { organization: filter.organization_id })
       .orderBy('execution.id', 'DESC')
       .limit(filter.limit);

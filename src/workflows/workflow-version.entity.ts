@@ -11,7 +11,7 @@ export class WorkflowVersion {
   @PrimaryColumn('int')
   number: number;
 
-  /** Byte for byte what the user sent: `json`, because `jsonb` would reorder keys. */
+  /** As the user sent it: `json`, because `jsonb` would reorder the keys. */
   @Column('json')
   definition: unknown;
 

@@ -5,6 +5,7 @@ import { type Transaction, Transactions } from '../platform/database/transaction
 import { DomainError, notFound, type Problem } from '../platform/errors/domain-error.js';
 import { staleVersion } from '../platform/http/if-match.js';
 import type { Actor, Principal } from '../platform/http/principal.js';
+import { readableProblems } from '../platform/http/readable-problems.js';
 import { SignedCursor } from '../platform/http/signed-cursor.js';
 import type { WorkflowDefinition } from './engine/definition.js';
 import { compileGraph, type Graph } from './engine/graph.js';
@@ -105,10 +106,10 @@ export class WorkflowsService {
     });
   }
 
-  /** All problems of a definition, without saving anything. */
+  /** What is wrong with a definition, the first hundred of it, without saving anything. */
   validate(definition: unknown): { valid: boolean; errors: Problem[] } {
     const result = validateDefinition(definition);
-    return { valid: result.ok, errors: result.ok ? [] : result.problems };
+    return { valid: result.ok, errors: result.ok ? [] : readableProblems(result.problems) };
   }
 
   /** @throws not found, also for a workflow of another organization. */

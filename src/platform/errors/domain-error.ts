@@ -5,6 +5,7 @@ export const ERROR_KINDS = [
   'unauthenticated', // who is asking is not known
   'forbidden', // known, but may not
   'not_found', // does not exist for this caller
+  'not_allowed', // exists, but cannot be used in this way
   'conflict', // does not fit the present state
   'stale', // the caller saw an older state
   'precondition_required', // the caller did not say which state it saw

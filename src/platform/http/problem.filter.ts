@@ -1,7 +1,16 @@
 import { STATUS_CODES } from 'node:http';
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  Catch,
+  type ExceptionFilter,
+  HttpException,
+  Logger,
+  NotFoundException,
+} from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { DomainError, type ErrorKind } from '../errors/domain-error.js';
+import { allowedMethods } from './allowed-methods.js';
+import { readableProblems } from './readable-problems.js';
 
 /** The one table from what went wrong to an HTTP status. */
 export const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
@@ -10,6 +19,7 @@ export const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   unauthenticated: 401,
   forbidden: 403,
   not_found: 404,
+  not_allowed: 405,
   conflict: 409,
   stale: 412,
   precondition_required: 428,
@@ -38,9 +48,6 @@ const FRAMEWORK_ERRORS: Readonly<Record<number, [kind: ErrorKind, code: string, 
   503: ['unavailable', 'SHUTTING_DOWN', 'This instance is shutting down. Send the request again.'],
 };
 
-/** Nobody reads more, and a small request must not make a large answer; `detail` has the whole number. */
-const MAX_ERRORS = 100;
-
 interface Problem {
   status: number;
   code: string;
@@ -58,12 +65,14 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<Request & { id?: string }>();
     const response = host.switchToHttp().getResponse<Response>();
-    const problem = this.toProblem(error);
+    const allowed = error instanceof NotFoundException ? allowedMethods(request.app, request.path) : [];
+    const problem = allowed.length > 0 ? methodNotAllowed(request.method, allowed) : this.toProblem(error);
     if (response.headersSent) {
       response.end();
       return;
     }
     if (problem.retryAfterSeconds) response.setHeader('Retry-After', problem.retryAfterSeconds);
+    if (allowed.length > 0) response.setHeader('Allow', allowed.join(', '));
     if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     response
       .status(problem.status)
@@ -87,6 +96,11 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+function methodNotAllowed(method: string, allowed: string[]): Problem {
+  const detail = `This path has no ${method}. It has ${allowed.join(', ')}.`;
+  return { status: STATUS_OF_KIND.not_allowed, code: 'METHOD_NOT_ALLOWED', detail };
+}
+
 /** Errors of Nest and of Express middleware carry a numeric status; only statuses we expect are passed on. */
 function frameworkProblem(error: unknown): Problem | undefined {
   const status = error instanceof HttpException ? error.getStatus() : (error as { status?: unknown } | null)?.status;
@@ -106,6 +120,6 @@ function bodyOf(problem: Problem, instance: string, requestId: string | undefine
     instance: instance.split('?')[0],
     code: problem.code,
     request_id: requestId ?? null,
-    ...(problem.errors ? { errors: problem.errors.slice(0, MAX_ERRORS) } : {}),
+    ...(problem.errors ? { errors: readableProblems(problem.errors) } : {}),
   };
 }

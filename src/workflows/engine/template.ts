@@ -59,7 +59,7 @@ interface Compilation {
 }
 
 /** Of one template; finding 200,000 of them took 3 s. */
-const MAX_PROBLEMS = 100;
+export const MAX_TEMPLATE_PROBLEMS = 100;
 
 /** Finds all problems at once, up to a hundred. The value must be JSON nested less than a few hundred levels deep. */
 export function compileTemplate(value: unknown, context = expressionContext()): CompiledTemplate {
@@ -131,7 +131,7 @@ function compileText(text: string, pointer: string, compilation: Compilation): T
 
 function compilePart(part: TextPart, pointer: string, compilation: Compilation): string | Expression {
   if (part.kind === 'text') return part.text;
-  if (compilation.problems.length >= MAX_PROBLEMS) return '';
+  if (compilation.problems.length >= MAX_TEMPLATE_PROBLEMS) return '';
   const compiled = compileExpression(part.source, compilation.context);
   if (!compiled.ok) {
     const { code, message, position } = compiled.problem;

@@ -6,7 +6,7 @@ import type { ExpressionContext } from './expressions/syntax-place.js';
 import { parseTimestamp } from './expressions/cel-time.js';
 import { pointerTo } from './json-pointer.js';
 import { isObject, type ReadEdge, type ReadNode } from './read-definition.js';
-import { compileTemplate } from './template.js';
+import { compileTemplate, MAX_TEMPLATE_PROBLEMS } from './template.js';
 
 /** What is wrong inside of fields: templates, conditions, JSON Schemas, and the steps they mention. */
 export function expressionProblems(nodes: readonly ReadNode[], edges: readonly ReadEdge[]): Problem[] {
@@ -43,6 +43,7 @@ function templateProblems(value: unknown, pointer: string, known: Known): Proble
   }
   return compiled.template.stepReferences
     .filter(({ stepId }) => !known.stepIds.has(stepId))
+    .slice(0, MAX_TEMPLATE_PROBLEMS)
     .map(({ stepId, pointer: inside }) => unknownStep(stepId, pointer + inside, known));
 }
 

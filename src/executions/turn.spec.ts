@@ -1,0 +1,216 @@
+import { edge, node } from '../../test/definitions.js';
+import type { WorkflowDefinition } from '../workflows/engine/definition.js';
+import { compileGraph } from '../workflows/engine/graph.js';
+import type { NodeOutcome } from './node-outcome.js';
+import type { ParkedStep } from './parked-steps.js';
+import { Turn, type TurnWorld } from './turn.js';
+import { TurnState } from './turn-state.js';
+import type { Claim, StepRow, TurnCommit } from './turn.repository.js';
+
+const claim = (): Claim => ({
+  id: 'execution',
+  organization_id: 'organization',
+  workflow_id: 'workflow',
+  version: 1,
+  input: 1,
+  epoch: 1,
+  nudges: 0,
+  started_by: 'ann',
+  started_at: new Date(0),
+});
+
+const row = (fields: Partial<StepRow> & Pick<StepRow, 'node_id' | 'status'>): StepRow => ({
+  iteration: 1,
+  attempt: 1,
+  consumed: [{ edge: null, node: fields.node_id, source: null, source_iteration: 0 }],
+  fired: [],
+  input: null,
+  output: null,
+  error: null,
+  due_in: null,
+  ...fields,
+});
+
+/** The outside world, settled by hand: code ends when the test says so, and commits are answered as it says. */
+class HandSettled implements TurnWorld {
+  readonly commits: TurnCommit[] = [];
+  readonly parked: ParkedStep[] = [];
+  readonly running: { node: string; settle: (outcome: NodeOutcome) => void; signal: AbortSignal }[] = [];
+  reloads = 0;
+  held = true;
+  nudges = 0;
+  stored: StepRow[] = [];
+
+  run: TurnWorld['run'] = (begun, _step, signal) =>
+    new Promise((settle) => this.running.push({ node: begun.node.id, settle, signal }));
+
+  commit: TurnWorld['commit'] = (commit, parked) => {
+    if (!this.held) return Promise.resolve(null);
+    this.commits.push(commit);
+    this.parked.push(...parked);
+    return Promise.resolve({ nudges: this.nudges });
+  };
+
+  reload: TurnWorld['reload'] = () => {
+    this.reloads += 1;
+    return Promise.resolve(this.held ? { nudges: this.nudges, steps: this.stored } : null);
+  };
+}
+
+function takeTurn(world: HandSettled, nodes: object[], edges: object[], rows: StepRow[] = [], now = () => 0) {
+  const graph = compileGraph({ nodes, edges } as unknown as WorkflowDefinition);
+  const turn = new Turn(new TurnState(claim(), graph, rows, now, () => 0), world);
+  return { turn, over: turn.take() };
+}
+
+/** Lets everything that is ready happen. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+const code = (id: string, data: object = {}) => node(id, 'code', { code: 'pass', ...data });
+const completed = (output: number): NodeOutcome => ({ kind: 'completed', output, handle: null });
+
+describe('a turn', () => {
+  it('commits each result with the step that follows, and lets go with the last', async () => {
+    const world = new HandSettled();
+    const { over } = takeTurn(world, [code('a'), code('b')], [edge('a', 'b')]);
+    await settled();
+    world.running[0]?.settle(completed(1));
+    await settled();
+    world.running[1]?.settle(completed(2));
+    await over;
+    expect(world.commits.map((commit) => commit.steps.map((step) => `${step.node_id} ${step.status}`))).toEqual([
+      ['a running'],
+      ['a completed', 'b running'],
+      ['b completed'],
+    ]);
+    expect(world.commits.map((commit) => [commit.released, commit.ended])).toEqual([
+      [false, false],
+      [false, false],
+      [true, true],
+    ]);
+    expect(world.commits[2]).toMatchObject({ status: 'completed', output: 2 });
+  });
+
+  it('writes nothing when a short step starts', async () => {
+    const world = new HandSettled();
+    await takeTurn(world, [node('a', 'transform', { output: 1 }), node('b', 'end')], [edge('a', 'b')]).over;
+    expect(world.commits.map((commit) => commit.steps.map((step) => step.status))).toEqual([
+      ['completed'],
+      ['completed'],
+    ]);
+  });
+
+  it('writes nothing more and stops what runs once its claim is lost', async () => {
+    const world = new HandSettled();
+    const { over } = takeTurn(
+      world,
+      [node('begin', 'transform', { output: 1 }), code('a'), code('b')],
+      [edge('begin', 'a'), edge('begin', 'b')],
+    );
+    await settled();
+    const before = world.commits.length;
+    world.held = false;
+    world.running[0]?.settle(completed(1));
+    await over;
+    expect(world.commits).toHaveLength(before);
+    expect(world.running[1]?.signal.aborted).toBe(true);
+  });
+
+  it('runs again, as the same attempt, a step that the holder before it left running', async () => {
+    const world = new HandSettled();
+    const { over } = takeTurn(world, [code('a')], [], [row({ node_id: 'a', status: 'running', attempt: 2, input: 5 })]);
+    await settled();
+    world.running[0]?.settle(completed(1));
+    await over;
+    expect(world.commits[0]?.steps).toMatchObject([{ node_id: 'a', iteration: 1, attempt: 2, status: 'completed' }]);
+  });
+
+  it('looks again when a commit tells of a nudge, and goes on from what others finished', async () => {
+    const world = new HandSettled();
+    const nodes = [
+      code('quick'),
+      code('slow'),
+      node('review', 'checkpoint', { title: 'x', content: 'y' }),
+      node('after', 'end'),
+    ];
+    const { over } = takeTurn(world, nodes, [edge('review', 'after', 'approved')]);
+    await settled();
+    expect(world.parked).toMatchObject([{ node_id: 'review', requested_by: 'ann' }]);
+    world.nudges = 1;
+    world.stored = [row({ node_id: 'review', status: 'completed', fired: ['review-approved-after'] })];
+    world.running[0]?.settle(completed(1));
+    await settled();
+    expect(world.reloads).toBe(1);
+    expect(world.commits.at(-1)).toMatchObject({ nudges: 1, released: false, steps: [{ node_id: 'after' }] });
+    world.running[1]?.settle(completed(1));
+    await over;
+    expect(world.commits.at(-1)).toMatchObject({ ended: true, status: 'completed' });
+  });
+
+  it('fails the execution when somebody else failed its step', async () => {
+    const world = new HandSettled();
+    const error = { code: 'CHECKPOINT_REJECTED', message: 'no' };
+    const nodes = [node('review', 'checkpoint', { title: 'x', content: 'y' })];
+    await takeTurn(world, nodes, [], [row({ node_id: 'review', status: 'failed', error })]).over;
+    expect(world.commits).toMatchObject([{ ended: true, status: 'failed', error }]);
+  });
+
+  it('finishes a delay once, however often it is asked to look', async () => {
+    const world = new HandSettled();
+    world.stored = [row({ node_id: 'nap', status: 'waiting', due_in: 0 })];
+    const { turn, over } = takeTurn(
+      world,
+      [node('nap', 'delay', { for_seconds: 0 }), code('long')],
+      [],
+      [...world.stored, row({ node_id: 'long', status: 'running' })],
+    );
+    turn.nudge();
+    await settled();
+    turn.nudge();
+    await settled();
+    world.running[0]?.settle(completed(1));
+    await over;
+    const ends = world.commits.flatMap((commit) => commit.events.filter((event) => event.node_id === 'nap'));
+    expect(ends).toEqual([expect.objectContaining({ type: 'step.completed' })]);
+  });
+
+  it('sleeps through a delay of a year beside running code', async () => {
+    const world = new HandSettled();
+    const { over } = takeTurn(world, [node('nap', 'delay', { for_seconds: 31_536_000 }), code('long')], []);
+    for (let i = 0; i < 20; i++) await settled();
+    expect(world.commits).toHaveLength(2); // long runs; nap waits
+    world.running[0]?.settle(completed(1));
+    await over;
+    expect(world.commits.at(-1)).toMatchObject({
+      released: true,
+      ended: false,
+      status: 'waiting',
+      wake_in: 31_536_000,
+    });
+  });
+
+  it('starts nothing more when asked to drain, and leaves the execution due', async () => {
+    const world = new HandSettled();
+    const { turn, over } = takeTurn(world, [code('a'), code('b')], [edge('a', 'b')]);
+    await settled();
+    turn.drain();
+    world.running[0]?.settle(completed(1));
+    await over;
+    expect(world.running.map(({ node: id }) => id)).toEqual(['a']);
+    expect(world.commits.at(-1)).toMatchObject({ released: true, ended: false, status: 'queued', wake_in: 0 });
+  });
+
+  it('hands back code that was stopped with the process, without counting the attempt', async () => {
+    const world = new HandSettled();
+    const { over } = takeTurn(world, [code('a')], []);
+    await settled();
+    world.running[0]?.settle({ kind: 'postponed', seconds: 0 });
+    await over;
+    expect(world.commits.at(-1)).toMatchObject({
+      released: true,
+      ended: false,
+      wake_in: 0,
+      steps: [{ status: 'backing_off', attempt: 0 }],
+    });
+  });
+});
