@@ -16,7 +16,12 @@ describe('a hostile definition of a megabyte is answered within 5 s', () => {
     ['200,000 expressions', transform('{{1}}'.repeat(200_000)), 0],
     ['100,000 texts with an expression', transform(numbered(100_000, () => '{{1}}')), 0],
     ['200,000 unknown names', transform('{{x}}'.repeat(200_000)), 100],
-    ['200,000 mentions of a step', transform('{{steps.b}}'.repeat(90_000)), 1_000],
+    ['200,000 mentions of a step', transform('{{steps.b}}'.repeat(90_000)), 100],
+    [
+      'mentions of a step under a key of 100,000 characters',
+      transform({ ['k'.repeat(100_000)]: numbered(30_000, () => '{{steps.b}}') }),
+      100,
+    ],
     ['holes that are never closed', transform('{{ "\''.repeat(150_000)), 1],
     ['20,000 patterns that are slow to compile', transform('{{"a".matches("\\\\pL{1,500}")}}'.repeat(20_000)), 100],
     [
