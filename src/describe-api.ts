@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { Settings } from './config/settings.js';
 
 /** Every answer that is no success, as `platform/http/problem.filter.ts` writes it. */
 const PROBLEM = {
@@ -33,6 +34,12 @@ const PROBLEM_ANSWER = {
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 };
 
+/** Lets people sign in by "Authorize" instead of pasting a token. */
+const PASSWORD_FORM: Parameters<DocumentBuilder['addOAuth2']>[0] = {
+  type: 'oauth2',
+  flows: { password: { tokenUrl: '/api/auth/token', scopes: {} } },
+};
+
 /** The OpenAPI document, made from the same schemas that validate. `openapi.json` is its committed copy. */
 export function describeApi(app: INestApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
@@ -40,12 +47,16 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .setDescription('Durable workflows that stop for people. Errors are application/problem+json (RFC 9457).')
     .setVersion('1')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' });
+  const { PASSWORD_GRANT }: Settings = app.get(Settings);
+  if (PASSWORD_GRANT) builder.addOAuth2(PASSWORD_FORM, 'password');
   const document = SwaggerModule.createDocument(app, builder.build(), {
     operationIdFactory: (controller, method) => `${controller.replace('Controller', '').toLowerCase()}_${method}`,
   });
   for (const item of Object.values(document.paths)) {
     for (const operation of [item.get, item.post, item.put, item.patch, item.delete]) {
-      if (operation) operation.responses['default'] = PROBLEM_ANSWER;
+      if (!operation) continue;
+      operation.responses['default'] = PROBLEM_ANSWER;
+      if (PASSWORD_GRANT && operation.security) operation.security.push({ password: [] });
     }
   }
   document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: PROBLEM } };
