@@ -292,10 +292,11 @@ describe('the documentation', () => {
     expect(inline).toEqual([]);
   });
 
-  it('offers a bearer token under "Authorize"', () => {
-    expect(document.components?.securitySchemes).toEqual({
-      bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-    });
+  it('offers a bearer token and the password form under "Authorize", the form only where it is on', () => {
+    const bearer = { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' };
+    const password = { type: 'oauth2', flows: { password: { tokenUrl: '/api/auth/token', scopes: {} } } };
+    expect(document.components?.securitySchemes).toEqual({ bearer, password });
+    expect(document.paths['/api/auth/me']?.get?.security).toEqual([{ bearer: [] }, { password: [] }]);
   });
 
   it('has for every reference what it refers to', () => {
@@ -312,7 +313,14 @@ describe('an installation with limits and an origin', () => {
   let small: TestApp;
 
   beforeAll(async () => {
-    small = await startTestApp({ RATE_LIMIT_PER_MINUTE: '3', RATE_LIMIT_PER_HOUR: '100', CORS_ORIGINS: ORIGIN });
+    small = await startTestApp({
+      RATE_LIMIT_PER_MINUTE: '3',
+      RATE_LIMIT_PER_HOUR: '100',
+      CORS_ORIGINS: ORIGIN,
+      PASSWORD_GRANT: 'false',
+    });
+    const withoutForm = (await small.http().get('/docs/json').expect(200)).body as OpenAPIObject;
+    expect(Object.keys(withoutForm.components?.securitySchemes ?? {})).toEqual(['bearer']);
   });
 
   afterAll(() => small.close());
