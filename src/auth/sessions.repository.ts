@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { runPrepared } from '../platform/database/run-prepared.js';
 import type { Transaction } from '../platform/database/transactions.js';
 import type { Role } from '../platform/http/permissions.js';
 import { Session } from './session.entity.js';
@@ -48,7 +49,9 @@ export class SessionsRepository {
 
   /** One query for each authenticated request: all that must hold now, so that every change acts on the next request. */
   async findPrincipal(tx: Transaction, sessionId: string, userId: string): Promise<PrincipalRow | null> {
-    const rows: PrincipalRow[] = await tx.query(
+    const { rows } = await runPrepared<PrincipalRow>(
+      tx,
+      'find_principal',
       `select s.id as session_id, s.organization_id, u.id as user_id, u.email, u.name, m.role
        from sessions s
        join users u on u.id = s.user_id
