@@ -249,6 +249,40 @@ describe('executions', () => {
     await test.http().post(`/api/executions/${id}/cancel`).set(ann.auth).expect(200);
   });
 
+  //            ┌─► legal ─┐
+  //   (start) ─┤          ├─► pay
+  //            └─► boss ──┘
+  it('waits for every checkpoint: deciding one, or the end of a delay beside it, decides no other', async () => {
+    const id = await start(
+      [
+        node('begin', 'transform', { output: 1 }),
+        node('legal', 'checkpoint', { title: 'Legal?', content: 1 }),
+        node('boss', 'checkpoint', { title: 'Boss?', content: 1 }),
+        node('nap', 'delay', { for_seconds: 0.2 }),
+        node('pay', 'end', { output: 'paid' }),
+      ],
+      [
+        edge('begin', 'legal'),
+        edge('begin', 'boss'),
+        edge('begin', 'nap'),
+        edge('legal', 'pay', 'approved'),
+        edge('boss', 'pay', 'approved'),
+        edge('nap', 'pay'),
+      ],
+    );
+    await waitFor(
+      'the end of the delay',
+      () => eventsOf(id),
+      (events) => events.some((event) => event.type === 'step.completed' && event.node_id === 'nap'),
+    );
+    await decide(id, { action: 'approve' });
+    await status(id, 'awaiting_checkpoint');
+    const statusOf = async (nodeId: string) => (await read(id)).steps.find((step) => step.node_id === nodeId)?.status;
+    expect([await statusOf('legal'), await statusOf('boss')].toSorted()).toEqual(['completed', 'waiting']);
+    await decide(id, { action: 'approve' });
+    expect(await ended(id)).toMatchObject({ status: 'completed', output: 'paid' });
+  });
+
   it('lets a person decide while another branch still computes, without repeating it', async () => {
     const id = await start(
       [

@@ -162,5 +162,5 @@ export class TurnRepository {
 
 const SELECT_STEPS = `
   select node_id, iteration, status, attempt, consumed, fired, input, output, error,
-         greatest(extract(epoch from due_at - now()), 0)::float8 as due_in
+         case when due_at is not null then greatest(extract(epoch from due_at - now()), 0)::float8 end as due_in
   from steps`;

@@ -191,7 +191,7 @@ export class Turn {
         this.state.retry(step);
         this.add(this.startOf(step));
         this.resume(step);
-      } else {
+      } else if (nodeOf(this.state.graph, step.node_id).type === 'delay') {
         step.due_in = undefined; // once
         this.finished.push({ step, outcome: { kind: 'completed', output: null, handle: null } });
       }
