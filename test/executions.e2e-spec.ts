@@ -4,6 +4,7 @@ import { waitFor } from './wait-for.js';
 
 interface Step {
   node_id: string;
+  node_type: string;
   iteration: number;
   attempt: number;
   status: string;
@@ -277,8 +278,9 @@ describe('executions', () => {
     );
     await decide(id, { action: 'approve' });
     await status(id, 'awaiting_checkpoint');
-    const statusOf = async (nodeId: string) => (await read(id)).steps.find((step) => step.node_id === nodeId)?.status;
-    expect([await statusOf('legal'), await statusOf('boss')].toSorted()).toEqual(['completed', 'waiting']);
+    const { steps } = await read(id);
+    const people = steps.filter((step) => step.node_type === 'checkpoint').map((step) => step.status);
+    expect(people.toSorted()).toEqual(['completed', 'waiting']);
     await decide(id, { action: 'approve' });
     expect(await ended(id)).toMatchObject({ status: 'completed', output: 'paid' });
   });
@@ -370,6 +372,20 @@ describe('executions', () => {
     const execution = await ended(id);
     expect(execution).toMatchObject({ status: 'completed', output: { n: 2, nul: 'a\uFFFDb', half: '\uFFFD' } });
     expect(execution.steps[1]?.logs?.stdout).toBe('a\uFFFDb\n');
+  });
+
+  it.each([
+    ['a transform', node('odd', 'transform', { output: '{{ "a\\u0000b" }}' }), 'completed', 'a\uFFFDb'],
+    ['a failure', node('odd', 'fail', { message: '{{ "a\\u0000b" }}' }), 'failed', null],
+  ] as const)('replaces what PostgreSQL cannot store in what %s says', async (_, only, wanted, output) => {
+    expect(await ended(await start([only], []))).toMatchObject({ status: wanted, output });
+  });
+
+  it('replaces it in what a checkpoint shows, too', async () => {
+    const id = await start([node('odd', 'checkpoint', { title: '{{ "a\\u0000b" }}', content: 1 })], []);
+    await status(id, 'awaiting_checkpoint');
+    const { body } = await test.http().get(`/api/checkpoints?execution_id=${id}`).set(ann.auth).expect(200);
+    expect(body.data).toMatchObject([{ title: 'a\uFFFDb' }]);
   });
 
   it('stays with the version that it started with', async () => {

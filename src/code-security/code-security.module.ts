@@ -25,7 +25,8 @@ const MOST_WAITING = 100;
           driver: chooseDriver(settings),
           maxConcurrency: settings.SANDBOX_CONCURRENCY,
           maxTotalMemoryMb: settings.SANDBOX_MEMORY_MB,
-          maxWaiting: MOST_WAITING,
+          // What the worker runs at once finds a place to wait, and so does who calls the API meanwhile.
+          maxWaiting: MOST_WAITING + settings.WORKER_CONCURRENCY,
         }),
     },
   ],

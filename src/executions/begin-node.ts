@@ -1,3 +1,4 @@
+import { storable } from '../platform/database/storable.js';
 import type { Token } from '../workflows/engine/advance-execution.js';
 import { evaluateNode, type NodeEvaluation } from '../workflows/engine/evaluate-node.js';
 import type { ExpressionNames } from '../workflows/engine/expression.js';
@@ -21,10 +22,12 @@ export function beginNode(
   if (!evaluated.ok) {
     const { code, message, expression } = evaluated.error;
     const failure = { code, message, details: { expression } };
-    return { kind: 'done', outcome: { kind: 'failed', failure, retryable: false } };
+    return { kind: 'done', outcome: storable<NodeOutcome>({ kind: 'failed', failure, retryable: false }) };
   }
-  if (evaluated.value.type === 'code') return { kind: 'slow', node: node as CodeNode, input: evaluated.value.input };
-  return { kind: 'done', outcome: outcomeOf(node, evaluated.value) };
+  if (evaluated.value.type === 'code') {
+    return { kind: 'slow', node: node as CodeNode, input: storable(evaluated.value.input) };
+  }
+  return { kind: 'done', outcome: storable(outcomeOf(node, evaluated.value)) };
 }
 
 function outcomeOf(node: GraphNode, value: Exclude<NodeEvaluation, { type: 'code' }>): NodeOutcome {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Transactions } from '../platform/database/transactions.js';
+import { sqlState, Transactions } from '../platform/database/transactions.js';
 import { type Receipt, type TurnCommit, TurnRepository } from './turn.repository.js';
 
 interface Pending {
@@ -53,9 +53,10 @@ export class TurnCommits {
       const byId = new Map(receipts.map((receipt) => [receipt.execution_id, receipt]));
       for (const { commit, resolve } of batch) resolve(byId.get(commit.execution_id) ?? null);
     } catch (error) {
-      // One that cannot be written must not take its neighbours with it.
-      if (batch.length > 1) await Promise.all(batch.map((pending) => this.write([pending])));
-      else batch[0]?.reject(error);
+      // One that cannot be written must not take its neighbours with it. Without an answer of the database, though, all
+      // may have been written, and writing again would record it twice: then the turns start over from the rows.
+      if (batch.length > 1 && sqlState(error)) await Promise.all(batch.map((pending) => this.write([pending])));
+      else for (const { reject } of batch) reject(error);
     }
   }
 }

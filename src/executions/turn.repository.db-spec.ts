@@ -195,6 +195,33 @@ describe('TurnRepository', () => {
     }
   });
 
+  it('finds what a person has changed and what another worker has taken', async () => {
+    const [nudged = '', taken = '', same = ''] = await insertExecutions(database, of, 3);
+    const held = await claim(1, 3);
+    expect(await repository.findChanged(source.manager, held)).toEqual([]);
+    await database.query('update executions set nudges = nudges + 1 where id = $1', [nudged]);
+    await database.query('update executions set epoch = epoch + 1 where id = $1', [taken]);
+    const changed = await repository.findChanged(source.manager, held);
+    expect(changed.toSorted()).toEqual([nudged, taken].toSorted());
+    expect(changed).not.toContain(same);
+  });
+
+  it('does not wait for a row that a commit has locked when it renews leases', async () => {
+    const [locked = '', free = ''] = await insertExecutions(database, of, 2);
+    await claim(1, 2);
+    const runner = source.createQueryRunner();
+    await runner.startTransaction();
+    try {
+      await runner.query('select 1 from executions where id = $1 for update', [locked]);
+      await repository.renewLeases(source.manager, 1, [locked, free], 1_000);
+    } finally {
+      await runner.rollbackTransaction();
+      await runner.release();
+    }
+    const renewed = await database.query(`select id from executions where wake_at > now() + interval '900 seconds'`);
+    expect(renewed).toEqual([{ id: free }]);
+  });
+
   it('renews only leases that the worker still has', async () => {
     const [id = ''] = await insertExecutions(database, of, 1);
     await claimOne(1);

@@ -128,13 +128,32 @@ export class TurnRepository {
     return (await runPrepared<Receipt>(tx, 'commit_turns', COMMIT_TURNS, [JSON.stringify(commits)])).rows;
   }
 
-  /** One statement for all turns of a worker. */
+  /**
+   * One statement for all turns of a worker. A row that is locked is being changed at this moment and is left for the
+   * next round, well within its lease: waiting for it could end in a deadlock with a commit of several turns.
+   */
   async renewLeases(tx: Transaction, worker: number, ids: string[], leaseSeconds: number): Promise<void> {
     await tx.query(
-      `update executions set wake_at = now() + make_interval(secs => $3)
-       where id = any($2::uuid[]) and worker = $1 and ended_at is null`,
+      `with held as materialized (
+         select id from executions where id = any($2::uuid[]) and worker = $1 and ended_at is null
+         for update skip locked
+       )
+       update executions e set wake_at = now() + make_interval(secs => $3) from held where e.id = held.id`,
       [worker, ids, leaseSeconds],
     );
+  }
+
+  /** Which of these a person has changed, or another worker has taken, since the holder last looked. */
+  async findChanged(tx: Transaction, held: Pick<Claim, 'id' | 'epoch' | 'nudges'>[]): Promise<string[]> {
+    const { rows } = await runPrepared<{ id: string }>(
+      tx,
+      'find_changed',
+      `select h.id from json_to_recordset($1::json) as h(id uuid, epoch int, nudges int)
+       left join executions e on e.id = h.id and e.epoch = h.epoch
+       where e.id is null or e.nudges <> h.nudges`,
+      [JSON.stringify(held)],
+    );
+    return rows.map((row) => row.id);
   }
 
   /** Lets go of executions without a result; they are due again after `delaySeconds`. */

@@ -51,8 +51,8 @@ export class Turn {
     private readonly world: TurnWorld,
   ) {}
 
-  get executionId(): string {
-    return this.state.claim.id;
+  get claim(): Readonly<Claim> {
+    return this.state.claim;
   }
 
   /** Somebody else changed the execution: look again. */

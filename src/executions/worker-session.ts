@@ -11,6 +11,9 @@ interface Listener {
   woken(executionIds: string[]): void;
 }
 
+/** A session that does not answer for so long is taken for lost. */
+const ANSWER_MS = 5_000;
+
 /** Between two attempts to connect. */
 const RETRY_MS = 500;
 
@@ -23,6 +26,7 @@ export class WorkerSession {
   private client: pg.Client | undefined;
   private closed = false;
   private number: number | undefined;
+  private checking = false;
 
   constructor(
     private readonly url: string,
@@ -40,12 +44,40 @@ export class WorkerSession {
       connectionString: this.url,
       application_name: 'holdpoint worker',
       connectionTimeoutMillis: 10_000,
+      query_timeout: ANSWER_MS,
       keepAlive: true,
     });
     client.on('error', (error) => this.lose(client, error));
     client.on('end', () => this.lose(client, new Error('the connection ended')));
     client.on('notification', ({ payload }) => this.listener.woken(payload ? payload.split(',') : []));
     this.client = client;
+    try {
+      await this.settle(client);
+    } catch (error) {
+      this.client = undefined;
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /**
+   * Asks the server whether the session is still there: a cut network says nothing by itself, while the server may have
+   * given the lock away long since.
+   */
+  async check(): Promise<void> {
+    const { client } = this;
+    if (!client || this.number === undefined || this.checking) return;
+    this.checking = true;
+    try {
+      await client.query('select 1');
+    } catch (error) {
+      this.lose(client, error as Error);
+    } finally {
+      this.checking = false;
+    }
+  }
+
+  private async settle(client: pg.Client): Promise<void> {
     await client.connect();
     const { rows } = await client.query<{ number: string }>(`select nextval('worker_numbers') as number`);
     const number = Number(rows[0]?.number);

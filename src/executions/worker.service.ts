@@ -1,6 +1,6 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { Transactions } from '../platform/database/transactions.js';
+import { sqlState, Transactions } from '../platform/database/transactions.js';
 import { WorkflowsService } from '../workflows/workflows.service.js';
 import { NodeRunner } from './node-runner.js';
 import { Turn } from './turn.js';
@@ -88,11 +88,22 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     if (ids.length === 0 || ids.some((id) => !this.turns.has(id))) this.look();
   }
 
+  /** What would be noticed at once by calls and closing connections, in case they did not arrive. */
   private watch(): void {
+    void this.session?.check();
+    void this.attempt('look after what it holds', () => this.nudgeChanged());
     void this.attempt('release dead workers', async () => {
       const released = await this.transactions.read((tx) => this.repository.releaseDeadWorkers(tx));
       if (released > 0) this.logger.warn(`took over ${released} executions of workers that are gone`);
     }).then(() => this.look());
+  }
+
+  private async nudgeChanged(): Promise<void> {
+    const turns = [...this.turns.values()].flatMap(({ turn }) => (turn ? [turn] : []));
+    if (turns.length === 0) return;
+    const held = turns.map(({ claim: { id, epoch, nudges } }) => ({ id, epoch, nudges }));
+    const changed = new Set(await this.transactions.read((tx) => this.repository.findChanged(tx, held)));
+    for (const turn of turns) if (changed.has(turn.claim.id)) turn.nudge();
   }
 
   /** Claims until nothing is due or no place is free; called as often as anybody likes. */
@@ -129,24 +140,36 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   private async setAlarm(): Promise<void> {
     const seconds = await this.transactions.read((tx) => this.repository.secondsToNextDue(tx));
     clearTimeout(this.timer);
-    if (seconds === null || seconds * 1000 > LOOK_MS) return;
-    this.timer = setTimeout(() => this.look(), Math.max(1, Math.ceil(seconds * 1000)));
+    // What is due and could not be claimed is being changed by somebody; the next look is soon enough.
+    if (seconds === null || seconds <= 0 || seconds * 1000 > LOOK_MS) return;
+    this.timer = setTimeout(() => this.look(), Math.ceil(seconds * 1000));
   }
 
   private begin(claim: Claim): void {
     const entry: HeldTurn = { turn: undefined, over: Promise.resolve() };
+    this.turns.get(claim.id)?.turn?.abandon(); // an older claim of ours, whose lease ran out
     this.turns.set(claim.id, entry);
     entry.over = this.takeTurn(claim, entry)
-      .catch((error: unknown) => {
-        this.logger.error(
-          `a turn of execution ${claim.id} broke: ${error instanceof Error ? error.stack : String(error)}`,
-        );
-        return this.attempt('hand back', () => this.handBack([claim.id], BROKEN_TURN_SECONDS));
-      })
+      .catch((error: unknown) => this.giveUp(claim, error, this.turns.get(claim.id) === entry))
       .finally(() => {
-        this.turns.delete(claim.id);
+        if (this.turns.get(claim.id) === entry) this.turns.delete(claim.id);
         this.look();
       });
+  }
+
+  /** What the database will never accept ends the execution; anything else may be over soon, and is tried again. */
+  private async giveUp(claim: Claim, error: unknown, held: boolean): Promise<void> {
+    this.logger.error(`a turn of execution ${claim.id} broke: ${error instanceof Error ? error.stack : String(error)}`);
+    if (/^2[23]/.test(sqlState(error) ?? '')) await this.attempt('fail', () => this.fail(claim));
+    else if (held) await this.attempt('hand back', () => this.handBack([claim.id], BROKEN_TURN_SECONDS));
+  }
+
+  private async fail({ id: execution_id, epoch, nudges }: Claim): Promise<void> {
+    const message = 'A result could not be stored. The log of the worker says why; the execution cannot go on.';
+    const failure = { code: 'INTERNAL_ERROR', message };
+    const events = [{ type: 'execution.failed' as const, data: failure }];
+    const end = { status: 'failed' as const, released: true, ended: true, error: failure, steps: [], events };
+    await this.writer.write({ execution_id, epoch, nudges, ...end }, []);
   }
 
   private async takeTurn(claim: Claim, entry: HeldTurn): Promise<void> {
