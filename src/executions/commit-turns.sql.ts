@@ -36,7 +36,7 @@ with given as (
     ended_at = case when g.ended then now() end
   from given g
   where e.id = g.execution_id and e.epoch = g.epoch and e.status = 'running'
-  returning e.id, e.nudges, e.last_event, g.steps, g.events
+  returning e.id, e.epoch, e.nudges, e.last_event, g.steps, g.events
 ), written_steps as (
   insert into steps (execution_id, node_id, iteration, node_type, status, attempt, consumed, fired, input, output,
                      error, logs, due_at, started_at, ended_at)
@@ -57,4 +57,4 @@ with given as (
          (v.event->>'iteration')::int, v.event->'data'
   from held h cross join lateral json_array_elements(h.events) with ordinality as v(event, position)
 )
-select id as execution_id, nudges from held`;
+select id as execution_id, epoch, nudges from held`;

@@ -115,7 +115,8 @@ export class ExecutionsService {
   async cancel(principal: Principal, actor: Actor, id: string): Promise<ExecutionWithSteps> {
     const { organization_id, user_id } = principal;
     await this.transactions.run(async (tx) => {
-      const { status } = await this.repository.get(tx, organization_id, id);
+      await this.repository.get(tx, organization_id, id);
+      const { status } = await this.repository.lock(tx, id);
       const event = { type: 'execution.cancelled' as const, data: { cancelled_by: user_id } };
       if (!(await this.repository.cancel(tx, id, event))) throw alreadyEnded(status);
       await this.repository.cancelOpenSteps(tx, id);

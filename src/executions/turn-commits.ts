@@ -50,13 +50,21 @@ export class TurnCommits {
     try {
       const commits = batch.map((pending) => pending.commit);
       const receipts = await this.transactions.read((tx) => this.repository.commitTurns(tx, commits));
-      const byId = new Map(receipts.map((receipt) => [receipt.execution_id, receipt]));
-      for (const { commit, resolve } of batch) resolve(byId.get(commit.execution_id) ?? null);
+      const byClaim = new Map(receipts.map((receipt) => [claimOf(receipt), receipt]));
+      for (const { commit, resolve } of batch) resolve(byClaim.get(claimOf(commit)) ?? null);
     } catch (error) {
       // One that cannot be written must not take its neighbours with it. Without an answer of the database, though, all
       // may have been written, and writing again would record it twice: then the turns start over from the rows.
-      if (batch.length > 1 && sqlState(error)) await Promise.all(batch.map((pending) => this.write([pending])));
+      if (batch.length > 1 && isRolledBack(error)) await Promise.all(batch.map((pending) => this.write([pending])));
       else for (const { reject } of batch) reject(error);
     }
   }
+}
+
+/** An execution may be in one batch twice: under a claim that is lost and under the one that followed. */
+const claimOf = ({ execution_id, epoch }: Pick<TurnCommit, 'execution_id' | 'epoch'>) => `${execution_id} ${epoch}`;
+
+/** Only an answer of the database says so; one about the connection (08) or a shutdown (57) leaves it open. */
+function isRolledBack(error: unknown): boolean {
+  return !/^(08|57|$)/.test(sqlState(error) ?? '');
 }

@@ -17,6 +17,8 @@ export interface OpenStep {
   consumed: StepRow['consumed'];
   input: JsonValue;
   status: 'running' | 'waiting' | 'backing_off';
+  /** It backs off because there was no place to run it, not because it failed. */
+  postponed?: boolean | undefined;
   /** When it is due again: seconds counted from `since`, or a moment. */
   due_in?: number | undefined;
   due_at?: string | undefined;
@@ -97,6 +99,7 @@ export class TurnState {
     step.attempt += 1;
     step.status = 'running';
     step.due_in = step.due_at = undefined;
+    step.postponed = false;
     step.since = this.now();
   }
 
@@ -106,16 +109,9 @@ export class TurnState {
     if (row.status === 'running' || row.status === 'waiting' || row.status === 'backing_off') {
       const { node_id, iteration, attempt, consumed, input, status } = row;
       const due_in = row.due_in ?? undefined;
-      this.open.set(key, {
-        node_id,
-        iteration,
-        attempt,
-        consumed,
-        input: input as JsonValue,
-        status,
-        due_in,
-        since: this.now(),
-      });
+      const postponed = status === 'backing_off' && row.error === null;
+      const step = { node_id, iteration, attempt, consumed, input: input as JsonValue, status, postponed, due_in };
+      this.open.set(key, { ...step, since: this.now() });
       return;
     }
     this.open.delete(key);
@@ -150,7 +146,7 @@ export class TurnState {
       case 'delayed':
         return this.wait(step, outcome, 'delay');
       case 'postponed':
-        return this.backOff({ ...step, attempt: step.attempt - 1 }, outcome.seconds, {}, []);
+        return this.backOff({ ...step, attempt: step.attempt - 1, postponed: true }, outcome.seconds, {}, []);
     }
   }
 

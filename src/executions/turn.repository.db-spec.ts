@@ -96,7 +96,11 @@ describe('TurnRepository', () => {
     });
     expect(await commit(late)).toBeUndefined();
     expect(await everythingOf(id)).toEqual(before);
-    expect(await commit({ ...late, epoch: second.epoch })).toEqual({ execution_id: id, nudges: 0 });
+    expect(await commit({ ...late, epoch: second.epoch })).toEqual({
+      execution_id: id,
+      epoch: second.epoch,
+      nudges: 0,
+    });
   });
 
   it('writes what the current holder says and leaves out its neighbour in the same statement', async () => {
@@ -134,7 +138,7 @@ describe('TurnRepository', () => {
     const [id = ''] = await insertExecutions(database, of, 1);
     const held = await claimOne();
     await database.query('update executions set nudges = nudges + 1 where id = $1', [id]);
-    expect(await commit(commitOf(held, { released: true, status: 'waiting' }))).toEqual({
+    expect(await commit(commitOf(held, { released: true, status: 'waiting' }))).toMatchObject({
       execution_id: id,
       nudges: 1,
     });

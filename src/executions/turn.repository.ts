@@ -60,6 +60,7 @@ export interface TurnCommit {
 
 export interface Receipt {
   execution_id: string;
+  epoch: number;
   nudges: number;
 }
 
@@ -103,7 +104,7 @@ export class TurnRepository {
   }
 
   async loadSteps(tx: Transaction, executionId: string): Promise<StepRow[]> {
-    const text = `${SELECT_STEPS} where execution_id = $1 order by ended_at nulls last`;
+    const text = `${SELECT_STEPS} where execution_id = $1 order by ended_at nulls last, iteration`;
     return (await runPrepared<StepRow>(tx, 'load_steps', text, [executionId])).rows;
   }
 
@@ -157,11 +158,17 @@ export class TurnRepository {
   }
 
   /** Lets go of executions without a result; they are due again after `delaySeconds`. */
-  async handBack(tx: Transaction, worker: number, ids: string[], delaySeconds: number): Promise<void> {
+  async handBack(
+    tx: Transaction,
+    worker: number,
+    held: Pick<Claim, 'id' | 'epoch'>[],
+    delaySeconds: number,
+  ): Promise<void> {
     await tx.query(
-      `update executions set wake_at = now() + make_interval(secs => $3), worker = null
-       where id = any($2::uuid[]) and worker = $1 and ended_at is null`,
-      [worker, ids, delaySeconds],
+      `update executions e set wake_at = now() + make_interval(secs => $3), worker = null
+       from json_to_recordset($2::json) as h(id uuid, epoch int)
+       where e.id = h.id and e.epoch = h.epoch and e.worker = $1 and e.ended_at is null`,
+      [worker, JSON.stringify(held), delaySeconds],
     );
   }
 

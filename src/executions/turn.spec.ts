@@ -213,4 +213,43 @@ describe('a turn', () => {
       steps: [{ status: 'backing_off', attempt: 0 }],
     });
   });
+
+  it('says once that a step started that had to wait for a place', async () => {
+    const world = new HandSettled();
+    const stored = row({ node_id: 'a', status: 'backing_off', attempt: 0, due_in: 0 });
+    const { over } = takeTurn(world, [code('a')], [], [stored]);
+    await settled();
+    world.running[0]?.settle(completed(1));
+    await over;
+    expect(world.commits.flatMap((commit) => commit.events.map((event) => event.type))).toEqual([
+      'step.completed',
+      'execution.completed',
+    ]);
+    expect(world.commits.at(-1)?.steps).toMatchObject([{ attempt: 1, status: 'completed' }]);
+  });
+
+  it('tries a step again with the input that it had, whatever its expressions would read now', async () => {
+    const world = new HandSettled();
+    const failure = { code: 'CODE_FAILED', message: 'no luck' };
+    const stored = row({ node_id: 'a', status: 'backing_off', input: 'then', error: failure, due_in: 0 });
+    const { over } = takeTurn(world, [code('a', { input: '{{ input.nowhere }}' })], [], [stored]);
+    await settled();
+    expect(world.running).toHaveLength(1);
+    world.running[0]?.settle(completed(1));
+    await over;
+    expect(world.commits.at(-1)?.steps).toMatchObject([{ attempt: 2, input: 'then', status: 'completed' }]);
+  });
+
+  it('writes a step once in a commit, as it stands at the end', async () => {
+    const world = new HandSettled();
+    const failure = { code: 'CODE_FAILED', message: 'no luck' };
+    const stored = row({ node_id: 'a', status: 'backing_off', error: failure, due_in: 0 });
+    const { over } = takeTurn(world, [code('a')], [], [stored]);
+    world.running[0]?.settle({ kind: 'postponed', seconds: 1 }); // refused at once, before anything is committed
+    await over;
+    for (const commit of world.commits) {
+      const keys = commit.steps.map((step) => `${step.node_id} ${step.iteration}`);
+      expect(keys).toEqual([...new Set(keys)]);
+    }
+  });
 });

@@ -4,7 +4,7 @@ import type { NewEvent } from './execution-events.js';
 import type { NodeOutcome } from './node-outcome.js';
 import type { ParkedStep } from './parked-steps.js';
 import { type BegunNode, beginNode } from './begin-node.js';
-import { eventOf, type OpenStep, type Settled, type TurnState } from './turn-state.js';
+import { eventOf, keyOf, type OpenStep, type Settled, type TurnState } from './turn-state.js';
 import type { Claim, StepRow, StepWrite, TurnCommit } from './turn.repository.js';
 
 /** What a turn needs of the world; the worker provides it. */
@@ -180,16 +180,19 @@ export class Turn {
 
   /** A step that the claim before this one left running, or whose wait before the next attempt is over. */
   private resume(step: OpenStep): void {
-    const node = beginNode(this.state.graph, step, this.state.names);
-    this.run(step, node.kind === 'slow' ? { ...node, input: step.input } : node);
+    const node = nodeOf(this.state.graph, step.node_id);
+    // With the input it had: others may have changed since what its expressions read.
+    const begun = node.type === 'code' ? { kind: 'slow' as const, node, input: step.input } : undefined;
+    this.run(step, begun ?? beginNode(this.state.graph, step, this.state.names));
   }
 
   private resumeDue(): void {
     for (const step of this.state.open.values()) {
       if (step.status === 'running' || step.due_in === undefined || this.state.secondsLeft(step) > 0) continue;
       if (step.status === 'backing_off') {
+        const events = step.postponed ? [] : [eventOf('step.started', step)]; // it never ran
         this.state.retry(step);
-        this.add(this.startOf(step));
+        this.add({ ...this.startOf(step), events });
         this.resume(step);
       } else if (nodeOf(this.state.graph, step.node_id).type === 'delay') {
         step.due_in = undefined; // once
@@ -216,7 +219,12 @@ export class Turn {
 
   private add(settled: Settled): void {
     const { draft } = this;
-    draft.steps.push(...settled.steps);
+    for (const write of settled.steps) {
+      // A statement may write a row once; the later state of a step stands for the earlier one.
+      const earlier = draft.steps.findIndex((other) => keyOf(other) === keyOf(write));
+      if (earlier === -1) draft.steps.push(write);
+      else draft.steps[earlier] = write;
+    }
     draft.events.push(...settled.events);
     // How long until then is for the database's clock to say.
     if (settled.steps.some((step) => step.due_at !== undefined)) this.nudged = true;

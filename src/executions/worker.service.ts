@@ -13,12 +13,18 @@ import { WorkerSession } from './worker-session.js';
 /** How often the table is looked at when nobody calls, and dead workers are looked for. */
 const LOOK_MS = 1_000;
 
+/** Cardinality, data, integrity and program limits (PostgreSQL, appendix A): the same statement fails again. */
+const NEVER_ACCEPTED = /^(21|22|23|54)/;
+
 /** A turn that broke on our side is due again after this, so that it does not spin. */
 const BROKEN_TURN_SECONDS = 5;
 
 interface HeldTurn {
+  claim: Claim;
   /** Undefined until its steps are loaded. */
   turn: Turn | undefined;
+  /** The claim is lost; also when that is known before the steps are loaded. */
+  abandoned: boolean;
   over: Promise<void>;
 }
 
@@ -75,7 +81,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     const over = Promise.allSettled([...this.turns.values()].map((entry) => entry.over));
     await Promise.race([over, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
     for (const interval of this.intervals) clearInterval(interval);
-    const left = [...this.turns.keys()];
+    const left = [...this.turns.values()].map(({ claim }) => claim);
     this.abandonAll();
     await this.attempt('hand back', () => this.handBack(left, 0));
     await this.session?.close();
@@ -146,11 +152,12 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private begin(claim: Claim): void {
-    const entry: HeldTurn = { turn: undefined, over: Promise.resolve() };
-    this.turns.get(claim.id)?.turn?.abandon(); // an older claim of ours, whose lease ran out
+    const entry: HeldTurn = { claim, turn: undefined, abandoned: false, over: Promise.resolve() };
+    const stale = this.turns.get(claim.id); // an older claim of ours, whose lease ran out
+    if (stale) abandon(stale);
     this.turns.set(claim.id, entry);
     entry.over = this.takeTurn(claim, entry)
-      .catch((error: unknown) => this.giveUp(claim, error, this.turns.get(claim.id) === entry))
+      .catch((error: unknown) => this.giveUp(claim, error))
       .finally(() => {
         if (this.turns.get(claim.id) === entry) this.turns.delete(claim.id);
         this.look();
@@ -158,10 +165,10 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   /** What the database will never accept ends the execution; anything else may be over soon, and is tried again. */
-  private async giveUp(claim: Claim, error: unknown, held: boolean): Promise<void> {
+  private async giveUp(claim: Claim, error: unknown): Promise<void> {
     this.logger.error(`a turn of execution ${claim.id} broke: ${error instanceof Error ? error.stack : String(error)}`);
-    if (/^2[23]/.test(sqlState(error) ?? '')) await this.attempt('fail', () => this.fail(claim));
-    else if (held) await this.attempt('hand back', () => this.handBack([claim.id], BROKEN_TURN_SECONDS));
+    if (NEVER_ACCEPTED.test(sqlState(error) ?? '')) await this.attempt('fail', () => this.fail(claim));
+    else await this.attempt('hand back', () => this.handBack([claim], BROKEN_TURN_SECONDS));
   }
 
   private async fail({ id: execution_id, epoch, nudges }: Claim): Promise<void> {
@@ -186,6 +193,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
       reload: (of, open) => this.transactions.read((tx) => this.repository.reload(tx, of, open)),
     });
     if (this.stopping) entry.turn.drain();
+    if (entry.abandoned) return;
     await entry.turn.take();
   }
 
@@ -197,14 +205,14 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     await this.transactions.read((tx) => this.repository.renewLeases(tx, worker, ids, lease));
   }
 
-  private async handBack(ids: string[], delaySeconds: number): Promise<void> {
+  private async handBack(held: Claim[], delaySeconds: number): Promise<void> {
     const worker = this.session?.worker;
-    if (worker === undefined || ids.length === 0) return;
-    await this.transactions.read((tx) => this.repository.handBack(tx, worker, ids, delaySeconds));
+    if (worker === undefined || held.length === 0) return;
+    await this.transactions.read((tx) => this.repository.handBack(tx, worker, held, delaySeconds));
   }
 
   private abandonAll(): void {
-    for (const { turn } of this.turns.values()) turn?.abandon();
+    for (const entry of this.turns.values()) abandon(entry);
   }
 
   /** What fails here is repeated by the next look; the process must go on. */
@@ -215,4 +223,9 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
       this.logger.warn(`could not ${what}: ${String(error)}`);
     }
   }
+}
+
+function abandon(entry: HeldTurn): void {
+  entry.abandoned = true;
+  entry.turn?.abandon();
 }
