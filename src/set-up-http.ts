@@ -19,14 +19,15 @@ export function setUpHttp(app: NestExpressApplication): void {
   app.set('trust proxy', settings.TRUST_PROXY.length > 0 ? settings.TRUST_PROXY : false);
   app.use(identified);
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  if (settings.CORS_ORIGINS.length > 0) {
+    app.enableCors({ origin: [...settings.CORS_ORIGINS], exposedHeaders: EXPOSED_HEADERS }); // refusals have it too
+  }
   if (!settings.HOLDPOINT_ROLES.includes('api')) app.use(probesOnly);
   app.use('/api', notStored, singleQueryKeys);
   app.use('/api/auth/token', urlencoded({ extended: false, limit: '16kb' })); // the one route that takes a form
   app.use('/api', knownMediaType);
+  app.use('/api/auth', json({ limit: '16kb', strict: false })); // strangers send these
   app.use(json({ limit: `${settings.BODY_LIMIT_MB}mb`, strict: false }));
-  if (settings.CORS_ORIGINS.length > 0) {
-    app.enableCors({ origin: [...settings.CORS_ORIGINS], exposedHeaders: EXPOSED_HEADERS });
-  }
   const page = errorPage(); // before the rest of /docs, which is Swagger UI's
   app.use('/docs/errors', (_request: Request, response: Response) => void response.type('html').send(page));
   SwaggerModule.setup('docs', app, () => describeApi(app), {

@@ -51,6 +51,8 @@ export class CodeSecurityController {
 /** Aborted when the connection closes, so that nobody's code runs on for nobody. */
 function abortedOnHangUp(response: Response): AbortSignal {
   const hangUp = new AbortController();
-  response.once('close', () => hangUp.abort());
+  // The client may have gone while the guards waited for the database; 'close' is not told a second time.
+  if (response.closed) hangUp.abort();
+  else response.once('close', () => hangUp.abort());
   return hangUp.signal;
 }

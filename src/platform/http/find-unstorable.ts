@@ -13,7 +13,9 @@ const LIMIT = 20;
  */
 export function findUnstorable(value: unknown, textIsKept = true): Problem[] {
   const problems: Problem[] = [];
-  const visit = (at: unknown, path: PropertyKey[]): void => {
+  // One path for the whole walk: copying it for each of a million values would take half a second.
+  const path: PropertyKey[] = [];
+  const visit = (at: unknown): void => {
     if (problems.length >= LIMIT) return;
     if (typeof at === 'string' && textIsKept) checkText(at, path, problems);
     if (typeof at === 'number' && !Number.isFinite(at)) problems.push(tooLarge(path));
@@ -22,13 +24,25 @@ export function findUnstorable(value: unknown, textIsKept = true): Problem[] {
       problems.push({ pointer: pointerTo(path), code: 'TOO_DEEP', message: `Nest at most ${MAX_JSON_DEPTH} levels.` });
       return;
     }
-    for (const [key, item] of Object.entries(at)) {
-      if (key === '__proto__') problems.push(forbiddenKey([...path, key]));
-      if (textIsKept) checkText(key, [...path, key], problems);
-      visit(item, [...path, key]);
+    if (Array.isArray(at)) {
+      for (let index = 0; index < at.length && problems.length < LIMIT; index++) below(index, at[index]);
+      return;
+    }
+    for (const key of Object.keys(at)) {
+      if (problems.length >= LIMIT) return;
+      path.push(key);
+      if (key === '__proto__') problems.push(forbiddenKey(path));
+      if (textIsKept) checkText(key, path, problems);
+      path.pop();
+      below(key, (at as Record<string, unknown>)[key]);
     }
   };
-  visit(value, []);
+  const below = (key: PropertyKey, item: unknown): void => {
+    path.push(key);
+    visit(item);
+    path.pop();
+  };
+  visit(value);
   return problems;
 }
 

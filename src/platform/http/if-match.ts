@@ -24,8 +24,10 @@ export const IfMatch = createParamDecorator((_: unknown, context: ExecutionConte
       'Send If-Match with the ETag of what you read, so that nobody else’s change is overwritten.',
     );
   }
-  const version = /^"(\d{1,9})"$/.exec(given.trim())?.[1];
-  if (version === undefined) throw staleVersion();
+  const version = /^"([1-9]\d{0,8})"$/.exec(given.trim())?.[1];
+  if (version === undefined) {
+    throw new DomainError('stale', 'STALE_VERSION', 'Send If-Match as you got it in ETag, with its quotation marks.');
+  }
   return Number(version);
 });
 
