@@ -9,6 +9,12 @@ import type { NodeOutcome } from './node-outcome.js';
 import type { ParkedContent } from './parked-steps.js';
 import type { Claim, StepRow, StepWrite } from './turn.repository.js';
 
+/**
+ * Characters of JSON that the latest outputs of all nodes may have together. Expressions can read any of them, so a
+ * worker holds them all while it has the turn.
+ */
+export const MAX_DATA_LENGTH = 32 * 1024 * 1024;
+
 /** A step that has begun and not ended. */
 export interface OpenStep {
   node_id: string;
@@ -39,6 +45,8 @@ export class TurnState {
   /** The failure that ends the execution, once there is one. */
   failure: Failure | null = null;
   private readonly outputs = new Map<string, StepOutput>();
+  private readonly lengths = new Map<string, number>();
+  private length = 0;
   private result: { final: boolean; output: JsonValue } = { final: false, output: null };
 
   constructor(
@@ -217,6 +225,10 @@ export class TurnState {
   }
 
   private keepOutput(nodeId: string, output: JsonValue): void {
+    const length = JSON.stringify(output).length;
+    this.length += length - (this.lengths.get(nodeId) ?? 0);
+    this.lengths.set(nodeId, length);
+    if (this.length > MAX_DATA_LENGTH) this.failure ??= tooLarge(nodeId);
     this.outputs.set(nodeId, { output });
     const final = nodeOf(this.graph, nodeId).type === 'end';
     if (final || !this.result.final) this.result = { final, output };
@@ -246,4 +258,11 @@ export function eventOf(
 ): NewEvent {
   const { node_id, iteration } = step;
   return { type, node_id, iteration, ...(data === undefined ? {} : { data }) };
+}
+
+function tooLarge(node_id: string): Failure {
+  const message =
+    `With the output of ${node_id} the nodes hold more than ${MAX_DATA_LENGTH} characters of JSON together. ` +
+    'Pass references instead of data, or less of it.';
+  return { code: 'EXECUTION_TOO_LARGE', message, node_id };
 }

@@ -199,6 +199,23 @@ describe('TurnRepository', () => {
     }
   });
 
+  it('loads of each node only the output that ended last, and inputs only of open steps', async () => {
+    const [id = ''] = await insertExecutions(database, of, 1);
+    await database.query(
+      `insert into steps (execution_id, node_id, iteration, node_type, status, consumed, input, output, ended_at) values
+         ($1, 'a', 1, 'transform', 'completed', '[]', '1', '"slow first"', now()),
+         ($1, 'a', 2, 'transform', 'completed', '[]', '1', '"quick second"', now() - interval '1 second'),
+         ($1, 'b', 1, 'code', 'running', '[]', '"kept"', null, null)`,
+      [id],
+    );
+    const rows = await repository.loadSteps(source.manager, id);
+    expect(rows.map(({ node_id, iteration, input, output }) => [node_id, iteration, input, output])).toEqual([
+      ['a', 2, null, null],
+      ['a', 1, null, 'slow first'],
+      ['b', 1, 'kept', null],
+    ]);
+  });
+
   it('finds what a person has changed and what another worker has taken', async () => {
     const [nudged = '', taken = '', same = ''] = await insertExecutions(database, of, 3);
     const held = await claim(1, 3);

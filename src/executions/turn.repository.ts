@@ -191,13 +191,13 @@ const SELECT_STEPS = `
   from steps`;
 
 /**
- * In the order in which they ended. Inputs only of what may run again, outputs only of the latest iteration of a node:
- * nothing reads the others, and a loop of a thousand rounds with a megabyte each must not come into memory.
+ * In the order in which they ended. Inputs only of what may run again, outputs only of the iteration of a node that ended
+ * last: nothing reads the others, and a loop of a thousand rounds with a megabyte each must not come into memory.
  */
 const LOAD_STEPS = `
   select node_id, iteration, status, attempt, consumed, fired, error,
          case when status in ('running', 'waiting', 'backing_off') then input end as input,
-         case when row_number() over (partition by node_id, status order by iteration desc) = 1 then output end as output,
+         case when row_number() over (partition by node_id, status order by ended_at desc, iteration desc) = 1 then output end as output,
          case when due_at is not null then greatest(extract(epoch from due_at - now()), 0)::float8 end as due_in
   from steps where execution_id = $1
   order by ended_at nulls last, iteration`;

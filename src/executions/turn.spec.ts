@@ -252,4 +252,35 @@ describe('a turn', () => {
       expect(keys).toEqual([...new Set(keys)]);
     }
   });
+
+  it('spreads large results over commits that a database can take, and loses none', async () => {
+    const world = new HandSettled();
+    const large = 'x'.repeat(1_000_000);
+    const nodes = Array.from({ length: 20 }, (_, i) => node(`n${i}`, 'transform', { output: large }));
+    await takeTurn(world, nodes, []).over;
+    const lengths = world.commits.map((commit) => JSON.stringify(commit).length);
+    expect(Math.max(...lengths)).toBeLessThan(6 * 1024 * 1024);
+    const written = world.commits.flatMap((commit) => commit.steps.map((step) => step.node_id));
+    expect(written.toSorted()).toEqual(nodes.map((each) => each.id).toSorted());
+    expect(world.commits.at(-1)).toMatchObject({ ended: true, status: 'completed' });
+  });
+
+  it('fails an execution whose nodes hold more data together than a worker should', async () => {
+    const world = new HandSettled();
+    const large = 'x'.repeat(1_000_000);
+    const nodes = Array.from({ length: 60 }, (_, i) => node(`n${i}`, 'transform', { output: large }));
+    await takeTurn(world, nodes, []).over;
+    expect(world.commits.at(-1)).toMatchObject({ ended: true, error: { code: 'EXECUTION_TOO_LARGE' } });
+    expect(world.commits.flatMap((commit) => commit.steps).length).toBeLessThan(45);
+  });
+
+  it('counts only the last output of a node, however often it runs', async () => {
+    const world = new HandSettled();
+    const nodes = [
+      node('again', 'transform', { output: 'x'.repeat(1_000_000), max_iterations: 50 }),
+      node('begin', 'transform', { output: 1 }),
+    ];
+    await takeTurn(world, nodes, [edge('begin', 'again'), edge('again', 'again')]).over;
+    expect(world.commits.at(-1)).toMatchObject({ ended: true, error: { code: 'MAX_ITERATIONS_EXCEEDED' } });
+  });
 });

@@ -20,9 +20,13 @@ export interface TurnWorld {
 /** setTimeout fires at once for more than 2^31 - 1. */
 const LONGEST_TIMER_MS = 1_000_000_000;
 
+/** Characters of JSON after which a commit takes no more results of short steps: one statement has to carry it. */
+const COMMIT_LENGTH = 4 * 1024 * 1024;
+
 /** What is to be written with the next commit. */
 interface Draft {
-  steps: StepWrite[];
+  /** By step: a statement may write a row once, and the later state of a step stands for the earlier one. */
+  steps: Map<string, StepWrite>;
   events: NewEvent[];
   parked: ParkedStep[];
 }
@@ -98,15 +102,24 @@ export class Turn {
       const plan = advance(this.state.graph, this.state.marking);
       this.state.failure ??= plan.failure ?? null;
       const starts = this.state.failure || this.draining ? [] : plan.starts;
-      const begun = starts.map((start) => this.begin(start));
-      for (const { step, node } of begun) {
-        if (node.kind === 'slow') this.add(this.startOf(step));
-      }
+      const begun = this.beginAsFit(starts);
       const over = await this.commit(plan.ended, begun.length > 0);
       if (over || this.lost) return true;
       for (const { step, node } of begun) this.run(step, node);
-      if (this.finished.length === 0) return false;
+      if (this.finished.length === 0 && begun.length === starts.length) return false;
     }
+  }
+
+  /** As many of the starts, from the first, as one commit can carry; the engine offers the others again. */
+  private beginAsFit(starts: readonly Start[]): { step: OpenStep; node: BegunNode }[] {
+    const begun: { step: OpenStep; node: BegunNode }[] = [];
+    for (let length = 0, i = 0; i < starts.length && length < COMMIT_LENGTH; i++) {
+      const { step, node } = this.begin(starts[i] as Start);
+      if (node.kind === 'slow') this.add(this.startOf(step));
+      length += JSON.stringify(node.kind === 'slow' ? node.input : node.outcome).length;
+      begun.push({ step, node });
+    }
+    return begun;
   }
 
   private async commit(graphEnded: boolean, starting: boolean): Promise<boolean> {
@@ -114,7 +127,7 @@ export class Turn {
     const { failure } = this.state;
     const ended = failure !== null || (graphEnded && !starting);
     const released = ended || (this.running === 0 && !starting && this.finished.length === 0);
-    if (!released && draft.steps.length === 0 && draft.events.length === 0) return false;
+    if (!released && draft.steps.size === 0 && draft.events.length === 0) return false;
     this.draft = emptyDraft();
     const commit = { ...this.header(draft, ended, released), ...(ended ? this.ending(draft) : {}) };
     const receipt = await this.world.commit(commit, draft.parked);
@@ -134,7 +147,7 @@ export class Turn {
       released,
       ended,
       ...(released ? wake : {}),
-      steps: draft.steps,
+      steps: [...draft.steps.values()],
       events: draft.events,
     };
   }
@@ -219,12 +232,7 @@ export class Turn {
 
   private add(settled: Settled): void {
     const { draft } = this;
-    for (const write of settled.steps) {
-      // A statement may write a row once; the later state of a step stands for the earlier one.
-      const earlier = draft.steps.findIndex((other) => keyOf(other) === keyOf(write));
-      if (earlier === -1) draft.steps.push(write);
-      else draft.steps[earlier] = write;
-    }
+    for (const write of settled.steps) draft.steps.set(keyOf(write), write);
     draft.events.push(...settled.events);
     // How long until then is for the database's clock to say.
     if (settled.steps.some((step) => step.due_at !== undefined)) this.nudged = true;
@@ -250,5 +258,5 @@ export class Turn {
 }
 
 function emptyDraft(): Draft {
-  return { steps: [], events: [], parked: [] };
+  return { steps: new Map(), events: [], parked: [] };
 }
