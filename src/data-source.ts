@@ -1,3 +1,4 @@
+import type { Client } from 'pg';
 import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import { migrations } from '../migrations/index.js';
 import { AuditHead, AuditRecord } from './audit/audit-record.entity.js';
@@ -6,6 +7,8 @@ import { User } from './auth/user.entity.js';
 import { Checkpoint } from './checkpoints/checkpoint.entity.js';
 import { Decision } from './checkpoints/decision.entity.js';
 import { ExecutionEvent } from './executions/execution-event.entity.js';
+import { Signal } from './executions/signal.entity.js';
+import { StepAttempt } from './executions/step-attempt.entity.js';
 import { Execution } from './executions/execution.entity.js';
 import { Step } from './executions/step.entity.js';
 import { Membership } from './organizations/membership.entity.js';
@@ -25,11 +28,17 @@ const entities = [
   Execution,
   Step,
   ExecutionEvent,
+  StepAttempt,
+  Signal,
   Checkpoint,
   Decision,
 ];
 
-/** How every part of the product connects. A statement may take 30 s, a connection 10 s, a lock in a migration 10 s. */
+/**
+ * How every part of the product connects. A statement may take 30 s, a connection 10 s, a lock in a migration 10 s. A
+ * transaction never waits for anything but the database: one that is idle for 5 s belongs to a process that was stopped,
+ * and others wait for its locks (the end of an audit chain, for one).
+ */
 export function dataSourceOptions(url: string, poolSize = 4): PostgresDataSourceOptions {
   return {
     type: 'postgres',
@@ -44,6 +53,13 @@ export function dataSourceOptions(url: string, poolSize = 4): PostgresDataSource
     applicationName: 'holdpoint',
     poolSize,
     connectTimeoutMS: 10_000,
-    extra: { statement_timeout: 30_000, idle_in_transaction_session_timeout: 60_000, keepAlive: true },
+    extra: {
+      statement_timeout: 30_000,
+      idle_in_transaction_session_timeout: 5_000,
+      keepAlive: true,
+      // Between the pool's listener and TypeORM's there is a moment without one. A connection that ends just then, with the
+      // very bytes that say it is ready, would end the process; like this its next statement fails.
+      onConnect: (client: Client) => client.on('error', () => undefined),
+    },
   };
 }

@@ -2,6 +2,7 @@ import { Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn, Upd
 
 /** A named process of an organization. What it does is in its versions. */
 @Entity('workflows')
+@Index('workflows_limited', ['id'], { where: '"max_running" IS NOT NULL' })
 @Index(['organization_id', 'id'])
 export class Workflow {
   @PrimaryColumn('uuid')
@@ -24,6 +25,10 @@ export class Workflow {
   /** The number of the version that new executions get. */
   @Column('int', { default: 1 })
   current_version: number;
+
+  /** How many of its executions workers run at once; null: as many as there are places. */
+  @Column('int', { nullable: true })
+  max_running: number | null;
 
   /** Counts every change, for `ETag` and `If-Match`. */
   @Column('int', { default: 1 })

@@ -11,6 +11,7 @@ export interface WorkflowChange {
   name?: string | undefined;
   description?: string | undefined;
   active?: boolean | undefined;
+  max_running?: number | null | undefined;
   /** True when a new version is saved with the change. */
   newVersion: boolean;
 }
@@ -55,6 +56,22 @@ export class WorkflowRepository {
     return version;
   }
 
+  /** Which of these workflows, or versions of them, the organization does not have. */
+  async findMissing<R extends { workflow_id: string; version: number | undefined }>(
+    tx: Transaction,
+    organizationId: string,
+    references: readonly R[],
+  ): Promise<R[]> {
+    const rows: { index: number }[] = await tx.query(
+      `select r.index from json_to_recordset($2::json) as r(index int, workflow_id uuid, version int)
+       left join workflows w on w.id = r.workflow_id and w.organization_id = $1
+       left join workflow_versions v on v.workflow_id = w.id and v.number = coalesce(r.version, w.current_version)
+       where v.workflow_id is null`,
+      [organizationId, JSON.stringify(references.map((reference, index) => ({ ...reference, index })))],
+    );
+    return rows.flatMap(({ index }) => references[index] ?? []);
+  }
+
   /** For the engine, which knows the execution and trusts its row. Null when there is none. */
   async findDefinition(tx: Transaction, workflowId: string, number: number): Promise<unknown> {
     const version = await tx.findOneBy(WorkflowVersion, { workflow_id: workflowId, number });
@@ -96,10 +113,19 @@ export class WorkflowRepository {
     const [rows]: [{ current_version: number }[], number] = await tx.query(
       `update workflows
        set name = coalesce($3, name), description = coalesce($4, description), active = coalesce($5, active),
-           current_version = current_version + $6, revision = revision + 1, updated_at = now()
+           max_running = case when $7 then $8 else max_running end, current_version = current_version + $6, revision = revision + 1, updated_at = now()
        where id = $1 and revision = $2
        returning current_version`,
-      [id, revision, change.name, change.description, change.active, change.newVersion ? 1 : 0],
+      [
+        id,
+        revision,
+        change.name,
+        change.description,
+        change.active,
+        change.newVersion ? 1 : 0,
+        change.max_running !== undefined,
+        change.max_running,
+      ],
     );
     return rows[0]?.current_version ?? null;
   }

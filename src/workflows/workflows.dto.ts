@@ -11,6 +11,10 @@ const name = z
 
 const description = z.string().max(4_000);
 
+const maxRunning = z.int().min(1).max(100_000).nullable().meta({
+  description: 'How many of its executions run at the same time, those that wait not counted; null: no limit',
+});
+
 /** Checked by `validateDefinition`, which reports all problems of a graph at once. */
 const definition = z
   .unknown()
@@ -21,7 +25,7 @@ const definition = z
   });
 
 export const createWorkflowBody = z
-  .strictObject({ name, description: description.default(''), definition })
+  .strictObject({ name, description: description.default(''), definition, max_running: maxRunning.default(null) })
   .meta({ id: 'CreateWorkflow' });
 export type CreateWorkflowBody = z.output<typeof createWorkflowBody>;
 
@@ -31,6 +35,7 @@ export const updateWorkflowBody = z
     description: description.optional(),
     definition: definition.optional(),
     active: z.boolean().optional(),
+    max_running: maxRunning.optional(),
   })
   .refine((body) => Object.values(body).some((value) => value !== undefined), 'Name at least one field to change.')
   .meta({ id: 'UpdateWorkflow' });
@@ -50,6 +55,7 @@ const summary = {
   name: z.string(),
   description: z.string(),
   active: z.boolean(),
+  max_running: z.int().nullable(),
   current_version: z.int(),
   revision: z.int(),
   created_by: z.uuid(),

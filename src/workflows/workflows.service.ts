@@ -10,12 +10,14 @@ import { SignedCursor } from '../platform/http/signed-cursor.js';
 import type { WorkflowDefinition } from './engine/definition.js';
 import { compileGraph, type Graph } from './engine/graph.js';
 import { validateDefinition } from './engine/validate-definition.js';
+import { workflowReferences } from './engine/workflow-references.js';
 import { WorkflowRepository, type WorkflowWithDefinition } from './workflow.repository.js';
 
 interface NewWorkflow {
   name: string;
   description: string;
   definition: unknown;
+  max_running?: number | null | undefined;
 }
 
 type Changes = Partial<NewWorkflow> & { active?: boolean | undefined };
@@ -45,12 +47,13 @@ export class WorkflowsService {
     tx: Transaction,
     owner: Pick<Principal, 'organization_id' | 'user_id'>,
     actor: Actor,
-    { name, description, definition }: NewWorkflow,
+    { name, description, definition, max_running = null }: NewWorkflow,
   ): Promise<WorkflowWithDefinition> {
-    mustBeValid(definition);
+    const valid = mustBeValid(definition);
     const id = uuidv7();
     const { organization_id, user_id: created_by } = owner;
-    await this.repository.insert(tx, { id, organization_id, name, description, created_by });
+    await this.mustKnow(tx, organization_id, valid);
+    await this.repository.insert(tx, { id, organization_id, name, description, max_running, created_by });
     await this.repository.insertVersion(tx, { workflow_id: id, number: 1, definition, created_by });
     const subject = { type: 'workflow', id };
     await this.audit.record(tx, actor, { organization_id, action: 'workflow.created', subject, details: { name } });
@@ -87,10 +90,11 @@ export class WorkflowsService {
    * @throws DomainError STALE_VERSION when somebody changed the workflow since `revision` was read.
    */
   async update(principal: Principal, actor: Actor, id: string, revision: number, changes: Changes) {
-    if (changes.definition !== undefined) mustBeValid(changes.definition);
+    const valid = changes.definition === undefined ? undefined : mustBeValid(changes.definition);
     const { organization_id, user_id } = principal;
     return this.transactions.run(async (tx) => {
       const before = await this.repository.get(tx, organization_id, id);
+      if (valid) await this.mustKnow(tx, organization_id, valid);
       const newVersion =
         changes.definition !== undefined && JSON.stringify(changes.definition) !== JSON.stringify(before.definition);
       const number = await this.repository.change(tx, id, revision, { ...changes, newVersion });
@@ -104,6 +108,17 @@ export class WorkflowsService {
       await this.audit.record(tx, actor, { organization_id, action, subject: { type: 'workflow', id }, details });
       return this.repository.get(tx, organization_id, id);
     });
+  }
+
+  /** @throws DomainError INVALID_DEFINITION when it starts workflows that the organization does not have. */
+  private async mustKnow(tx: Transaction, organizationId: string, definition: WorkflowDefinition): Promise<void> {
+    const missing = await this.repository.findMissing(tx, organizationId, workflowReferences(definition));
+    const problems = missing.map(({ pointer, workflow_id, version }) => {
+      const which = version === undefined ? workflow_id : `${workflow_id} with a version ${version}`;
+      const message = `There is no workflow ${which} in this organization; save it first, or name another.`;
+      return { pointer, code: 'UNKNOWN_WORKFLOW', message };
+    });
+    if (problems.length > 0) throw invalidDefinition(problems);
   }
 
   /** What is wrong with a definition, the first hundred of it, without saving anything. */
@@ -131,8 +146,18 @@ export class WorkflowsService {
     return { version: version ?? workflow.current_version };
   }
 
-  /** The compiled graph of a version, for the engine. */
-  async graphOf(tx: Transaction, workflowId: string, version: number): Promise<Graph> {
+  /** The compiled graph of a version, for the engine; with a scope, that of what items of its `map` nodes go through. */
+  async graphOf(tx: Transaction, workflowId: string, version: number, scope: string): Promise<Graph> {
+    const graph = await this.wholeGraphOf(tx, workflowId, version);
+    const path = scope === '' ? [] : scope.split('/');
+    return path.reduce((outer, node) => {
+      const body = outer.bodies.get(node);
+      if (!body) throw new Error(`version ${version} of workflow ${workflowId} has no items at ${scope}`);
+      return body;
+    }, graph);
+  }
+
+  private async wholeGraphOf(tx: Transaction, workflowId: string, version: number): Promise<Graph> {
     const key = `${workflowId}:${version}`;
     const cached = this.graphs.get(key);
     if (cached) return cached;
@@ -146,10 +171,14 @@ export class WorkflowsService {
   }
 }
 
-function mustBeValid(definition: unknown): void {
+function mustBeValid(definition: unknown): WorkflowDefinition {
   const result = validateDefinition(definition);
-  if (result.ok) return;
-  const errors = result.problems.map((problem) => ({ ...problem, pointer: `/definition${problem.pointer}` }));
+  if (result.ok) return result.definition;
+  throw invalidDefinition(result.problems);
+}
+
+function invalidDefinition(problems: readonly Problem[]): DomainError {
+  const errors = problems.map((problem) => ({ ...problem, pointer: `/definition${problem.pointer}` }));
   const message = `The definition has ${errors.length === 1 ? 'a problem' : `${errors.length} problems`}; each is in errors with its place.`;
-  throw new DomainError('invalid', 'INVALID_DEFINITION', message, { errors });
+  return new DomainError('invalid', 'INVALID_DEFINITION', message, { errors });
 }

@@ -1,6 +1,7 @@
-import { advance, leaveNode, markingOf, withStep, type StepSoFar } from './advance-execution.js';
+import { advance, leaveNode } from './advance-execution.js';
 import { compileGraph } from './graph.js';
 import { drawDefinition, drawGraph, PlayedExecution } from './drawn-graph.fixture.js';
+import { markingOf, withStep, type StepSoFar } from './marking.js';
 
 const play = (...drawing: Parameters<typeof drawGraph>) => new PlayedExecution(drawGraph(...drawing));
 
@@ -204,6 +205,7 @@ describe('advancing an execution', () => {
     expect(execution.complete('a', 'rejected')).toEqual([]);
     expect(advance(execution.graph, execution.marking)).toEqual({
       starts: [],
+      cancels: [],
       ended: false,
       failure: { code: 'MAX_ITERATIONS_EXCEEDED', node_id: 'a', message: expect.stringContaining('more than 2 times') },
     });
@@ -229,7 +231,7 @@ describe('advancing an execution', () => {
     const graph = drawGraph('a>b');
     for (const status of ['failed', 'cancelled'] as const) {
       const steps = [{ ...completed('a', 1, [entry('a')], []), status }];
-      expect(advance(graph, markingOf(graph, steps))).toEqual({ starts: [], ended: true });
+      expect(advance(graph, markingOf(graph, steps))).toEqual({ starts: [], cancels: [], ended: true });
     }
   });
 });
@@ -245,14 +247,16 @@ describe('a marking', () => {
 
   it('shows what is on its way, what runs and how often each node was started', () => {
     expect(markingOf(graph, steps)).toEqual({
-      tokens: [token('b>d', 'd', 'b', 1)],
-      active: [{ node_id: 'c', iteration: 1, status: 'backing_off' }],
+      tokens: [{ ...token('b>d', 'd', 'b', 1), lineage: [] }],
+      active: [{ node_id: 'c', iteration: 1, status: 'backing_off', lineage: [], races: [] }],
       started: new Map([
         ['s', 1],
         ['a', 1],
         ['b', 1],
         ['c', 1],
       ]),
+      completed: new Set(['s', 'a', 'b']),
+      decided: new Set(),
     });
   });
 
@@ -286,7 +290,7 @@ describe('a marking', () => {
     let marking = markingOf(graph, steps.slice(0, 3));
     for (const status of ['running', 'backing_off', 'running', 'waiting'] as const) {
       marking = withStep(graph, marking, { ...steps[3]!, status });
-      expect(marking.active).toEqual([{ node_id: 'c', iteration: 1, status }]);
+      expect(marking.active).toMatchObject([{ node_id: 'c', iteration: 1, status }]);
     }
     marking = withStep(graph, marking, { ...steps[3]!, status: 'completed', fired: ['c>d'] });
     expect(marking.active).toEqual([]);

@@ -38,8 +38,14 @@ export const MAX_DEFINITION_DEPTH = 48;
 /** A year; longer waits belong to a schedule. */
 export const MAX_DELAY_SECONDS = 31_536_000;
 
+/** Of a `map`. */
+export const MAX_ITEMS = 10_000;
+
 /** Written in a definition, it means the one way out of a node that has only one. */
 export const DEFAULT_HANDLE = 'default';
+
+/** The way out of a node that failed, where `on_error` is `route`. */
+export const ERROR_HANDLE = 'error';
 
 const label = z.string().max(255).optional();
 const text = (max: number) => z.string().min(1).max(max);
@@ -48,31 +54,120 @@ const required = z.unknown().refine((value) => value !== undefined, { error: 'is
 export const retrySchema = z.strictObject({
   /** Counts the first run. */
   max_attempts: z.int().min(1).max(20).default(1),
-  backoff: z.enum(['fixed', 'exponential']).default('exponential'),
+  backoff: z.enum(['fixed', 'linear', 'exponential']).default('exponential'),
   initial_seconds: z.number().min(0).max(3_600).default(1),
   max_seconds: z.number().min(0).max(86_400).default(300),
   jitter: z.boolean().default(true),
+  /** Codes of the failures that are worth another try; all that may pass by themselves if left out. */
+  on: z.array(text(100)).min(1).max(20).optional(),
 });
 export type RetryPolicy = z.output<typeof retrySchema>;
+
+const nodeId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -');
+
+/**
+ * When a node with several incoming edges starts: when everything that can still arrive has (`all`), at the first
+ * arrival (`any`), at the k-th (`count`), or once for each (`each`).
+ */
+const joinSchema = z.union([z.enum(['all', 'any', 'each']), z.strictObject({ count: z.int().min(1).max(MAX_EDGES) })], {
+  error: 'must be all, any, each or {"count": number}',
+});
+export type Join = z.output<typeof joinSchema>;
+
+/** What another node has to be for this one to start. */
+const requirement = z.strictObject({ node: nodeId, is: z.enum(['not_started', 'active', 'completed']) });
+export type Requirement = z.output<typeof requirement>;
 
 /** Every node may have these in its `data`. */
 const common = {
   label,
   retry: retrySchema.prefault({}),
   max_iterations: z.int().min(1).max(10_000).default(100),
-  join: z.literal('all').default('all'),
+  join: joinSchema.default('all'),
+  /** With `any` and `count`: what could still arrive is cancelled. */
+  cancel_rest: z.boolean().default(false),
+  /** Nodes whose work ends when this one starts. */
+  cancels: z.array(nodeId).max(MAX_NODES).default([]),
+  requires: z.array(requirement).max(20).default([]),
+  /** Of the nodes of an execution with the same key only one runs at a time. */
+  concurrency_key: text(100).optional(),
+};
+
+const compensate = nodeId.optional();
+const race = text(100).optional();
+const timeout = z.number().min(0.05).max(MAX_DELAY_SECONDS).optional();
+
+/** What takes its time or may fail. */
+const working = {
+  ...common,
+  on_error: z.enum(['fail', 'continue', 'route']).default('fail'),
+  compensate,
+  race,
 };
 
 const codeData = z.strictObject({
-  ...common,
+  ...working,
   code: text(50_000),
   input: z.unknown().optional(),
   timeout_seconds: z.number().min(1).max(300).default(30),
   max_memory_mb: z.int().min(64).max(2_048).default(512),
 });
 
+const httpData = z.strictObject({
+  ...working,
+  method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']).default('GET'),
+  url: text(8_192),
+  headers: z.record(text(100), z.string().max(8_192)).optional(),
+  body: z.unknown().optional(),
+  timeout_seconds: z.number().min(0.05).max(300).default(30),
+  /** The statuses that count as done; 200 to 299 if left out. */
+  success_statuses: z.array(z.int().min(100).max(599)).min(1).max(50).optional(),
+});
+
+const waitData = z.strictObject({
+  ...working,
+  signal: text(1_000),
+  correlation_key: text(1_000).optional(),
+  timeout_seconds: timeout,
+});
+
+const workflowReference = {
+  workflow_id: z.uuid(),
+  /** The one that is current when the step starts, if left out. */
+  version: z.int().min(1).max(2_147_483_647).optional(),
+};
+
+const workflowData = z.strictObject({
+  ...working,
+  ...workflowReference,
+  input: z.unknown().optional(),
+  /** Whether the step ends with the child, or at once. */
+  wait: z.boolean().default(true),
+  timeout_seconds: timeout,
+});
+
+const mapData = z
+  .strictObject({
+    ...working,
+    items: required,
+    ...z.strictObject(workflowReference).partial().shape,
+    /** The workflow that each item goes through, written here. */
+    definition: z.looseObject({}).optional(),
+    concurrency: z.int().min(1).max(1_000).default(10),
+    on_item_error: z.enum(['fail', 'collect']).default('fail'),
+    wait: z.boolean().default(true),
+    timeout_seconds: timeout,
+  })
+  .refine(({ workflow_id, definition }) => (workflow_id === undefined) !== (definition === undefined), {
+    error: 'must have either workflow_id or definition',
+  });
+
 const checkpointData = z.strictObject({
   ...common,
+  on_error: z.enum(['fail', 'route']).default('fail'),
+  compensate,
+  race,
+  timeout_seconds: timeout,
   title: text(500),
   instructions: z.string().max(10_000).optional(),
   content: required,
@@ -81,14 +176,16 @@ const checkpointData = z.strictObject({
   not_requester: z.boolean().default(false),
 });
 
-const handleName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -');
+const RESERVED = ['else', ERROR_HANDLE];
 
 const branchData = z.strictObject({
-  ...common,
+  ...working,
   cases: z
     .array(
       z.strictObject({
-        handle: handleName.refine((handle) => handle !== 'else', { error: 'cannot be "else": that one always exists' }),
+        handle: nodeId.refine((handle) => !RESERVED.includes(handle), {
+          error: 'cannot be "else" or "error": those have a meaning of their own',
+        }),
         when: text(4_096),
         label,
       }),
@@ -99,9 +196,11 @@ const branchData = z.strictObject({
 
 const delayData = z
   .strictObject({
-    ...common,
+    ...working,
     for_seconds: z.union([z.number().min(0).max(MAX_DELAY_SECONDS), text(5_000)]).optional(),
     until: text(5_000).optional(),
+    /** IANA name, for an `until` that says no offset. */
+    time_zone: text(100).optional(),
   })
   .refine(({ for_seconds, until }) => (for_seconds === undefined) !== (until === undefined), {
     error: 'must have either for_seconds or until',
@@ -125,6 +224,10 @@ const noWayOut = { handles: [], defaultHandle: null };
 
 export const nodeTypes = {
   code: rules({ data: codeData, templates: ['input'], ...oneWayOut }),
+  http: rules({ data: httpData, templates: ['url', 'headers', 'body'], ...oneWayOut }),
+  wait: rules({ data: waitData, templates: ['signal', 'correlation_key'], ...oneWayOut }),
+  workflow: rules({ data: workflowData, templates: ['input'], ...oneWayOut }),
+  map: rules({ data: mapData, templates: ['items'], ...oneWayOut }),
   checkpoint: rules({
     data: checkpointData,
     templates: ['title', 'instructions', 'content'],
@@ -139,13 +242,18 @@ export const nodeTypes = {
     defaultHandle: null,
   }),
   transform: rules({
-    data: z.strictObject({ ...common, output: required }),
+    data: z.strictObject({ ...working, output: required }),
     templates: ['output'],
     ...oneWayOut,
   }),
-  delay: rules({ data: delayData, templates: ['for_seconds', 'until'], ...oneWayOut }),
+  delay: rules({ data: delayData, templates: ['for_seconds', 'until', 'time_zone'], ...oneWayOut }),
   end: rules({
-    data: z.strictObject({ ...common, output: z.unknown().optional() }),
+    data: z.strictObject({
+      ...common,
+      output: z.unknown().optional(),
+      /** The execution ends with it, whatever else is still going on. */
+      terminate: z.boolean().default(false),
+    }),
     templates: ['output'],
     ...noWayOut,
   }),
@@ -165,8 +273,10 @@ export const isNodeType = (type: unknown): type is NodeType =>
 /** The ways out of a node, those that its data adds first; undefined where they depend on data that is missing. */
 export function handlesOf(type: NodeType, data: NodeData | undefined): readonly string[] | undefined {
   const { handles, addedHandles } = nodeTypes[type] as NodeTypeRules<z.ZodType<NodeData>>;
-  if (!addedHandles) return handles;
-  return data && [...addedHandles(data), ...handles];
+  if (handles.length === 0) return handles;
+  if (!data) return addedHandles ? undefined : [...handles, ERROR_HANDLE];
+  const error = 'on_error' in data && data.on_error === 'route' ? [ERROR_HANDLE] : [];
+  return [...(addedHandles?.(data) ?? []), ...handles, ...error];
 }
 
 /** The way out that an edge of the definition leaves by; null if it has to name one and does not. */
@@ -175,7 +285,7 @@ export function sourceHandleOf(type: NodeType, edge: Pick<DefinitionEdge, 'sourc
 }
 
 export const nodeSchema = z.looseObject({
-  id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -'),
+  id: nodeId,
   type: z.string(),
   position: z.looseObject({ x: z.number(), y: z.number() }).optional(),
 });

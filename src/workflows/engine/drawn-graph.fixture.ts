@@ -1,38 +1,43 @@
-import {
-  advance,
-  leaveNode,
-  markingOf,
-  withStep,
-  type Marking,
-  type StepSoFar,
-  type Token,
-} from './advance-execution.js';
-import type { WorkflowDefinition } from './definition.js';
+import { advance, errorHandle, leaveNode } from './advance-execution.js';
+import { ERROR_HANDLE, type NodeType, type WorkflowDefinition } from './definition.js';
 import { compileGraph, type Graph } from './graph.js';
+import type { JsonValue } from './json-value.js';
+import { markingOf, withStep, type Marking, type StepSoFar, type Token } from './marking.js';
 import { validateDefinition } from './validate-definition.js';
 
-interface DrawnNode {
-  type?: 'transform' | 'checkpoint' | 'branch' | 'end';
-  max_iterations?: number;
+/** What is said of a node beside its edges: its type and fields of its data. */
+export interface DrawnNode {
+  readonly type?: NodeType;
+  readonly [field: string]: unknown;
 }
 
 /**
  * A graph from a line such as `a>b b:approved>c b:rejected>a`: edges, with the handle where it is not the default.
  * Edges are named `a>b`. Nodes stand in the order of their first mention and are transforms unless said otherwise;
  * those whose edges name handles are checkpoints (approved, rejected) or else branches.
+ * @param whens conditions by edge
  */
-export function drawGraph(edges: string, nodes: Record<string, DrawnNode> = {}): Graph {
-  const definition = drawDefinition(edges, nodes);
+export function drawGraph(
+  edges: string,
+  nodes: Record<string, DrawnNode> = {},
+  whens: Record<string, string> = {},
+): Graph {
+  const definition = drawDefinition(edges, nodes, whens);
   const validation = validateDefinition(definition);
   if (!validation.ok) throw new Error(JSON.stringify(validation.problems));
   return compileGraph(definition);
 }
 
-export function drawDefinition(edges: string, nodes: Record<string, DrawnNode> = {}): WorkflowDefinition {
+export function drawDefinition(
+  edges: string,
+  nodes: Record<string, DrawnNode> = {},
+  whens: Record<string, string> = {},
+): WorkflowDefinition {
   const arrows = edges.split(' ').map((edge) => {
     const [from = '', target = ''] = edge.split('>');
     const [source = '', sourceHandle = null] = from.split(':');
-    return { id: edge, source, sourceHandle, target };
+    const when = whens[edge];
+    return { id: edge, source, sourceHandle, target, ...(when !== undefined && { data: { when } }) };
   });
   const ids = [...new Set([...arrows.flatMap(({ source, target }) => [source, target]), ...Object.keys(nodes)])];
   return {
@@ -51,18 +56,20 @@ export function drawDefinition(edges: string, nodes: Record<string, DrawnNode> =
 }
 
 function drawNode(id: string, handles: string[], { type, ...data }: DrawnNode) {
-  const isCheckpoint = handles.some((handle) => handle === 'approved' || handle === 'rejected');
-  switch (type ?? (isCheckpoint ? 'checkpoint' : handles.length > 0 ? 'branch' : 'transform')) {
-    case 'checkpoint':
-      return { id, type: 'checkpoint', data: { title: 'Look', content: 1, ...data } };
-    case 'branch':
-      return { id, type: 'branch', data: { cases: casesOf(handles), ...data } };
-    case 'end':
-      return { id, type: 'end', data };
-    default:
-      return { id, type: 'transform', data: { output: 1, ...data } };
-  }
+  const choices = handles.filter((handle) => handle !== ERROR_HANDLE);
+  const isCheckpoint = choices.some((handle) => handle === 'approved' || handle === 'rejected');
+  const drawn = type ?? (isCheckpoint ? 'checkpoint' : choices.length > 0 ? 'branch' : 'transform');
+  const required = drawn === 'branch' ? { cases: casesOf(choices) } : requiredData[drawn];
+  return { id, type: drawn, data: { ...required, ...data } };
 }
+
+/** The least that a node of a type has to say. */
+const requiredData: Readonly<Partial<Record<NodeType, object>>> = {
+  transform: { output: 1 },
+  checkpoint: { title: 'Look', content: 1 },
+  code: { code: 'output = input' },
+  wait: { signal: 'go' },
+};
 
 const casesOf = (handles: string[]) =>
   [...new Set(['yes', ...handles])].filter((handle) => handle !== 'else').map((handle) => ({ handle, when: 'true' }));
@@ -75,41 +82,83 @@ export class PlayedExecution {
   constructor(
     readonly graph: Graph,
     steps: readonly StepSoFar[] = [],
+    private readonly input: JsonValue = null,
   ) {
     this.steps = [...steps];
     this.marking = markingOf(graph, steps);
   }
 
-  /** Starts what can start and names it: `d#1 <b>d c>d`. */
+  /** Starts what can start and cancels what is overtaken, and names both: `d#1 <b>d c>d`, `not c#1`. */
   go(): string[] {
-    const { starts } = advance(this.graph, this.marking);
+    const { starts, cancels } = advance(this.graph, this.marking);
     for (const { node_id, iteration, consumed } of starts) {
       this.record({ node_id, iteration, status: 'running', consumed, fired: [] });
     }
-    return starts.map(({ node_id, iteration, consumed }) => `${node_id}#${iteration}${arrivals(consumed)}`);
+    for (const { node_id, iteration } of cancels) this.cancelStep(this.step(node_id, iteration));
+    return [
+      ...starts.map(({ node_id, iteration, consumed }) => `${node_id}#${iteration}${arrivals(consumed)}`),
+      ...cancels.map(({ node_id, iteration }) => `not ${node_id}#${iteration}`),
+    ];
   }
 
   /** Ends the oldest running step of a node, leaving by a handle, and starts what follows. */
   complete(node: string, handle: string | null = null): string[] {
-    const step = this.running.find(({ node_id }) => node_id === node);
-    if (!step) throw new Error(`${node} does not run`);
-    this.finish(step, handle);
+    this.finish(this.runningAt(node), handle);
+    return this.go();
+  }
+
+  /** Lets the oldest running step of a node fail for good, and starts what follows where that is not the end. */
+  fail(node: string): string[] {
+    this.failStep(this.runningAt(node));
+    return this.go();
+  }
+
+  /** Cancels the oldest running step of a node, as a person may, and starts what no longer waits for it. */
+  cancel(node: string): string[] {
+    this.cancelStep(this.runningAt(node));
     return this.go();
   }
 
   /** Ends a step, leaving by a handle. */
   finish(step: StepSoFar, handle: string | null): void {
-    const leaving = leaveNode(this.graph, step.node_id, handle, { input: null, steps: {}, execution: {} });
-    if (!leaving.ok) throw new Error(leaving.error.message);
-    this.record({ ...step, status: 'completed', fired: leaving.fired });
+    this.record({ ...step, status: 'completed', fired: this.leave(step, handle) });
+  }
+
+  failStep(step: StepSoFar): void {
+    const way = errorHandle(this.graph, step.node_id);
+    this.record({ ...step, status: 'failed', fired: way ? this.leave(step, way.handle) : [] });
+  }
+
+  cancelStep(step: StepSoFar): void {
+    this.record({ ...step, status: 'cancelled', fired: [] });
   }
 
   get ended(): boolean {
     return advance(this.graph, this.marking).ended;
   }
 
+  get failure(): string | undefined {
+    return advance(this.graph, this.marking).failure?.code;
+  }
+
   get running(): StepSoFar[] {
     return this.steps.filter(({ status }) => status === 'running');
+  }
+
+  private runningAt(node: string): StepSoFar {
+    const step = this.running.find(({ node_id }) => node_id === node);
+    if (!step) throw new Error(`${node} does not run`);
+    return step;
+  }
+
+  private step(node: string, of: number): StepSoFar {
+    return this.steps.find(({ node_id, iteration }) => node_id === node && iteration === of)!;
+  }
+
+  private leave({ node_id }: StepSoFar, handle: string | null): string[] {
+    const leaving = leaveNode(this.graph, node_id, handle, { input: this.input, steps: {}, execution: {} });
+    if (!leaving.ok) throw new Error(leaving.error.message);
+    return leaving.fired;
   }
 
   private record(step: StepSoFar): void {
@@ -127,9 +176,10 @@ function arrivals(consumed: readonly Token[]): string {
   return edges.length === 0 ? '' : ` <${edges.join(' ')}`;
 }
 
-/** Handles by which a step of the node can end in these tests. */
+/** Handles by which a step of the node can complete in these tests. */
 export function handlesToTry(graph: Graph, nodeId: string): readonly (string | null)[] {
   const node = graph.nodes.get(nodeId);
-  if (!node || node.outgoing.size === 0) return [null];
-  return [...node.outgoing.keys()].filter((handle) => handle !== 'yes' || node.outgoing.get('yes')?.length);
+  const handles = [...(node?.outgoing.keys() ?? [])].filter((handle) => handle !== ERROR_HANDLE);
+  if (!node || handles.length === 0) return [null];
+  return handles.filter((handle) => handle !== 'yes' || node.outgoing.get('yes')?.length);
 }

@@ -1,15 +1,25 @@
-import type { Token } from './advance-execution.js';
-import { MAX_DELAY_SECONDS } from './definition.js';
-import { evaluateCondition, type Evaluated, type ExpressionNames, type StepOutput } from './expression.js';
-import { parseTimestamp } from './expressions/cel-time.js';
+import type { Token } from './marking.js';
+import { MAX_DELAY_SECONDS, MAX_ITEMS } from './definition.js';
+import {
+  attemptEvaluation,
+  evaluateCondition,
+  type Evaluated,
+  type ExpressionNames,
+  type StepOutput,
+} from './expression.js';
+import { momentIn, parseTimestamp } from './expressions/cel-time.js';
 import { WorkBudget } from './expressions/work-budget.js';
 import type { GraphNode } from './graph.js';
-import type { JsonValue } from './json-value.js';
+import type { JsonObject, JsonValue } from './json-value.js';
 import { evaluateTemplate } from './template.js';
 
 /** What one start of a node is to do, its expressions evaluated. */
 export type NodeEvaluation =
   | { type: 'code'; input: JsonValue }
+  | { type: 'http'; request: HttpRequest }
+  | { type: 'wait'; signal: string; correlation_key: string | null }
+  | { type: 'workflow'; input: JsonValue }
+  | { type: 'map'; items: readonly JsonValue[] }
   | { type: 'checkpoint'; title: string; instructions: string | null; content: JsonValue }
   | { type: 'branch'; handle: string; output: null }
   | { type: 'transform'; output: JsonValue }
@@ -22,16 +32,30 @@ export type NodeEvaluation =
 
 type Result = Evaluated<NodeEvaluation>;
 
+export interface HttpRequest {
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  /** Undefined: none. */
+  body: JsonValue | undefined;
+}
+
 /**
  * Pure: the same arguments give the same answer. An output that the definition leaves out is null; for the input of
- * `code` see `arrivedInput`.
+ * `code` and `workflow` see `arrivedInput`.
  * @param consumed the tokens that the start consumed
  */
 export function evaluateNode(node: GraphNode, names: ExpressionNames, consumed: readonly Token[]): Result {
   const read = fieldReader(node, names);
   switch (node.type) {
     case 'code':
-      return then(read('input', arrivedInput(names, consumed)), (input) => ({ type: 'code', input }));
+    case 'workflow':
+      return then(read('input', arrivedInput(names, consumed)), (input) => ({ type: node.type, input }));
+    case 'http':
+      return evaluateHttp(node, read);
+    case 'wait':
+      return evaluateWait(node, read);
+    case 'map':
+      return evaluateItems(read('items'));
     case 'checkpoint':
       return evaluateCheckpoint(read);
     case 'branch':
@@ -39,7 +63,7 @@ export function evaluateNode(node: GraphNode, names: ExpressionNames, consumed: 
     case 'transform':
       return then(read('output'), (output) => ({ type: 'transform', output }));
     case 'delay':
-      return node.templates['until'] ? delayUntil(read('until')) : delayFor(read('for_seconds'));
+      return node.templates['until'] ? delayUntil(read('until'), read('time_zone')) : delayFor(read('for_seconds'));
     case 'end':
       return then(read('output'), (output) => ({ type: 'end', output }));
     default:
@@ -48,7 +72,7 @@ export function evaluateNode(node: GraphNode, names: ExpressionNames, consumed: 
 }
 
 /**
- * What a `code` node gets that says nothing about its input: the output of the step it came from, the input of the
+ * What a node gets that says nothing about its input: the output of the step it came from, the input of the
  * execution at an entry node, and where several arrivals were joined an object of their outputs by node id.
  */
 export function arrivedInput(names: ExpressionNames, consumed: readonly Token[]): JsonValue {
@@ -124,11 +148,52 @@ function delayFor(read: Evaluated<JsonValue>): Result {
   return wrongValue('for_seconds', `a number of seconds from 0 to ${MAX_DELAY_SECONDS}`, read.value);
 }
 
-function delayUntil(read: Evaluated<JsonValue>): Result {
-  if (!read.ok) return read;
-  const moment = typeof read.value === 'string' ? parseTimestamp(read.value) : undefined;
+/** A date-time with an offset is a moment; one without needs the time zone. */
+function delayUntil(until: Evaluated<JsonValue>, zone: Evaluated<JsonValue>): Result {
+  if (!until.ok) return until;
+  if (!zone.ok) return zone;
+  const [text, timeZone] = [asText(until.value), zone.value];
+  const moment = parseTimestamp(text);
+  if (moment || timeZone === null) return momentOf(moment, until.value);
+  const local = attemptEvaluation({ source: '' }, () => momentIn(asText(timeZone), text));
+  return local.ok ? momentOf(local.value, until.value) : local;
+}
+
+function momentOf(moment: Date | undefined, given: JsonValue): Result {
   if (moment) return done({ type: 'delay', until: moment.toISOString() });
-  return wrongValue('until', 'an RFC 3339 date-time such as "2026-01-31T09:00:00Z"', read.value);
+  const expected = 'an RFC 3339 date-time such as "2026-01-31T09:00:00Z", or one without offset beside a time_zone';
+  return wrongValue('until', expected, given);
+}
+
+function evaluateHttp(node: Extract<GraphNode, { type: 'http' }>, read: FieldReader): Result {
+  const url = read('url');
+  if (!url.ok) return url;
+  const headers = read('headers', {});
+  if (!headers.ok) return headers;
+  const texts = Object.entries(headers.value as JsonObject).map(([name, value]) => [name, asText(value)] as const);
+  const hasBody = node.templates['body'] !== undefined;
+  return then(read('body'), (body) => ({
+    type: 'http',
+    request: { url: asText(url.value), headers: Object.fromEntries(texts), body: hasBody ? body : undefined },
+  }));
+}
+
+function evaluateWait(node: Extract<GraphNode, { type: 'wait' }>, read: FieldReader): Result {
+  const signal = read('signal');
+  if (!signal.ok) return signal;
+  return then(read('correlation_key'), (key) => ({
+    type: 'wait',
+    signal: asText(signal.value),
+    correlation_key: node.templates['correlation_key'] ? asText(key) : null,
+  }));
+}
+
+function evaluateItems(read: Evaluated<JsonValue>): Result {
+  if (!read.ok) return read;
+  const { value } = read;
+  if (Array.isArray(value) && value.length <= MAX_ITEMS) return done({ type: 'map', items: value as JsonValue[] });
+  const got = Array.isArray(value) ? `${value.length} items` : asText(value);
+  return wrongValue('items', `a list of up to ${MAX_ITEMS} items`, got);
 }
 
 const done = (value: NodeEvaluation): Result => ({ ok: true, value });

@@ -4,6 +4,7 @@ export const EXECUTION_STATUSES = [
   'awaiting_checkpoint',
   'waiting',
   'paused',
+  'compensating',
   'completed',
   'failed',
   'cancelled',
@@ -12,16 +13,29 @@ export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
 /**
  * Every legal move; what is not here is refused. A worker claims before it does anything, so only from `running`
- * does an execution come to wait or to end by itself. Nothing leaves the last three.
+ * does an execution come to wait or to end by itself.
  */
 export const EXECUTION_MOVES: Readonly<Record<ExecutionStatus, readonly ExecutionStatus[]>> = {
-  queued: ['running', 'paused', 'cancelled'],
-  running: ['running', 'queued', 'awaiting_checkpoint', 'waiting', 'paused', 'completed', 'failed', 'cancelled'],
-  awaiting_checkpoint: ['running', 'paused', 'cancelled'],
-  waiting: ['running', 'paused', 'cancelled'],
-  paused: ['queued', 'cancelled'],
+  queued: ['running', 'paused', 'compensating', 'cancelled'],
+  running: [
+    'running',
+    'queued',
+    'awaiting_checkpoint',
+    'waiting',
+    'paused',
+    'compensating',
+    'completed',
+    'failed',
+    'cancelled',
+  ],
+  awaiting_checkpoint: ['running', 'paused', 'compensating', 'cancelled'],
+  waiting: ['running', 'paused', 'compensating', 'cancelled'],
+  paused: ['queued', 'compensating', 'cancelled'],
+  // What was done is undone, step by step, before it ends.
+  compensating: ['compensating', 'failed', 'cancelled'],
   completed: [],
-  failed: [],
+  // By a person who has the failed step tried again.
+  failed: ['queued'],
   cancelled: [],
 };
 

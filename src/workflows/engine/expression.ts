@@ -27,6 +27,8 @@ export interface ExpressionNames {
 
 export interface StepOutput {
   readonly output: JsonValue;
+  /** Of a step that failed and was not let fail the execution. */
+  readonly error?: JsonValue;
 }
 
 const usualNames: ReadonlySet<string> = new Set(['input', 'steps', 'execution']);
@@ -34,6 +36,11 @@ const usualNames: ReadonlySet<string> = new Set(['input', 'steps', 'execution'])
 /** To be shared by all expressions of one definition, as its patterns are counted together. */
 export function expressionContext(rootNames = usualNames): ExpressionContext {
   return { rootNames, patterns: new PatternAllowance() };
+}
+
+/** For what each item of a `map` goes through; patterns are counted with those around it. */
+export function itemContext({ patterns }: ExpressionContext): ExpressionContext {
+  return { rootNames: new Set([...usualNames, 'item', 'index']), patterns };
 }
 
 /** A CEL expression, checked and ready to run any number of times. Immutable. */

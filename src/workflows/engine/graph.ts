@@ -8,7 +8,7 @@ import {
   type NodeType,
   type WorkflowDefinition,
 } from './definition.js';
-import { compileExpression, expressionContext, type Expression } from './expression.js';
+import { compileExpression, expressionContext, type Expression, itemContext } from './expression.js';
 import type { ExpressionContext } from './expressions/syntax-place.js';
 import { reachOf, type Reach } from './reach.js';
 import { compileTemplate, type Template } from './template.js';
@@ -18,10 +18,22 @@ export interface Graph {
   /** In the order of the definition. */
   readonly nodes: ReadonlyMap<string, GraphNode>;
   readonly edges: ReadonlyMap<string, GraphEdge>;
-  /** Nodes without incoming edges, in the order of the definition. */
+  /** Nodes without incoming edges, in the order of the definition; compensations are started by nothing here. */
   readonly entries: readonly string[];
+  /** In the order of the definition. */
+  readonly markers: readonly Marker[];
+  /** The workflow that each item of a `map` goes through, where it is written in the definition. */
+  readonly bodies: ReadonlyMap<string, Graph>;
   /** From which nodes an edge can still be reached; computed when first asked, then kept. */
   readonly reach: Reach;
+}
+
+/** A node whose starts overtake others, see `isOvertaken`. */
+export interface Marker {
+  readonly node: GraphNode;
+  /** Its place among the markers, from 0; that of its starts in a `Lineage`. */
+  readonly index: number;
+  readonly cancels: ReadonlySet<string>;
 }
 
 export type GraphNode = { [T in NodeType]: GraphNodeOf<T> }[NodeType];
@@ -55,7 +67,10 @@ export interface GraphEdge {
  * @throws Error for a definition that it would not have accepted
  */
 export function compileGraph(definition: WorkflowDefinition): Graph {
-  const context = expressionContext();
+  return compileWith(definition, expressionContext());
+}
+
+function compileWith(definition: WorkflowDefinition, context: ExpressionContext): Graph {
   const types = new Map(definition.nodes.map(({ id, type }) => [id, type]));
   const edges = definition.edges.map((edge, index) => compileEdge(edge, index, types.get(edge.source), context));
   const incoming = Map.groupBy(edges, ({ target }) => target);
@@ -64,12 +79,25 @@ export function compileGraph(definition: WorkflowDefinition): Graph {
     compileNode(node, index, incoming.get(node.id) ?? [], outgoing.get(node.id) ?? [], context),
   );
   const nodesById = new Map(nodes.map((node) => [node.id, node]));
+  const compensations = new Set(nodes.map(({ data }) => 'compensate' in data && data.compensate));
   return {
     nodes: nodesById,
     edges: new Map(edges.map((edge) => [edge.id, edge])),
-    entries: nodes.filter((node) => node.incoming.length === 0).map(({ id }) => id),
+    entries: nodes.filter((node) => node.incoming.length === 0 && !compensations.has(node.id)).map(({ id }) => id),
+    markers: nodes.filter(isMarker).map((node, index) => ({ node, index, cancels: new Set(node.data.cancels) })),
+    bodies: new Map(nodes.flatMap((node) => bodyOf(node, context))),
     reach: reachOf(nodesById),
   };
+}
+
+function isMarker({ data: { join, cancels } }: GraphNode): boolean {
+  return cancels.length > 0 || (join !== 'all' && join !== 'each');
+}
+
+function bodyOf(node: GraphNode, context: ExpressionContext): [string, Graph][] {
+  if (node.type !== 'map' || !node.data.definition) return [];
+  const definition = node.data.definition as unknown as WorkflowDefinition;
+  return [[node.id, compileWith(definition, itemContext(context))]];
 }
 
 /** @throws Error if the graph has no such node: rows of another version */

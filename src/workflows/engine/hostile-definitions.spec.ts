@@ -9,6 +9,24 @@ const schema = {
   ),
 };
 
+const map = (id: string, definition: object) => ({ id, type: 'map', data: { items: [1], definition } });
+
+/** Two maps in each of two maps in each of … */
+function branching(levels: number): object {
+  const nodes = levels === 0 ? transform(1).nodes : [map('l', branching(levels - 1)), map('r', branching(levels - 1))];
+  return { nodes, edges: [] };
+}
+
+/** Every node connected to many of those behind it. */
+const dense = (nodes: number, edges: number) => ({
+  nodes: numbered(nodes, (i) => ({ id: `n${i}`, type: 'end', data: {} })),
+  edges: numbered(edges, (i) => ({ id: `${i}`, source: `n${i % (nodes - 1)}`, target: `n${nodes - 1 - (i % 7)}` })),
+});
+
+/** Time zones are found whatever case they are written in. */
+const tokyo = (way: number) =>
+  [...'asia/tokyo'].map((letter, i) => (way & (1 << i) ? letter.toUpperCase() : letter)).join('');
+
 const numbered = <T>(length: number, make: (i: number) => T) => Array.from({ length }, (_, i) => make(i));
 
 describe('a hostile definition of a megabyte is answered within 5 s', () => {
@@ -44,6 +62,40 @@ describe('a hostile definition of a megabyte is answered within 5 s', () => {
         edges: numbered(1_980, (i) => {
           return { id: `e${i}`, source: `n${i >> 2}`, target: `n${(i >> 2) + 1 + (i % 4)}` };
         }),
+      },
+      0,
+    ],
+    ['2,048 maps, 11 deep', branching(11), 0],
+    [
+      '10,000 unknown steps in 50 maps',
+      {
+        nodes: numbered(50, (i) =>
+          map(`m${i}`, {
+            nodes: numbered(200, (n) => ({ ...transform('{{steps.b}}').nodes[0], id: `n${n}` })),
+            edges: [],
+          }),
+        ),
+        edges: [],
+      },
+      1_000,
+    ],
+    [
+      '12,000 edges that leave ends in 6 maps',
+      { nodes: numbered(6, (i) => map(`m${i}`, dense(500, 2_000))), edges: [] },
+      1_000,
+    ],
+    [
+      '9,000 local times in 18 maps, in time zones written in 512 ways',
+      {
+        nodes: numbered(18, (i) =>
+          map(`m${i}`, {
+            nodes: numbered(500, (n) => {
+              return { id: `${n}`, type: 'delay', data: { until: '2026-03-29T02:30:00', time_zone: tokyo(n) } };
+            }),
+            edges: [],
+          }),
+        ),
+        edges: [],
       },
       0,
     ],

@@ -29,11 +29,12 @@ export interface ReadEdge {
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export const readNodes = (nodes: readonly unknown[]): ReadNode[] =>
-  nodes.map((value, i) => readNode(value, pointerTo('/nodes', i)));
+/** @param base pointer to the definition that they are part of; '' for the whole one */
+export const readNodes = (nodes: readonly unknown[], base: string): ReadNode[] =>
+  nodes.map((value, i) => readNode(value, pointerTo(base, 'nodes', i)));
 
-export const readEdges = (edges: readonly unknown[]): ReadEdge[] =>
-  edges.map((value, i) => readEdge(value, pointerTo('/edges', i)));
+export const readEdges = (edges: readonly unknown[], base: string): ReadEdge[] =>
+  edges.map((value, i) => readEdge(value, pointerTo(base, 'edges', i)));
 
 function readEdge(value: unknown, pointer: string): ReadEdge {
   const raw = isObject(value) ? value : {};

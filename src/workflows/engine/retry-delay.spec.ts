@@ -24,6 +24,11 @@ describe('the wait before a retry', () => {
     ).toEqual([7, 7, 7]);
   });
 
+  it('grows by as much each time when it is linear, up to its maximum', () => {
+    const linear = policy({ backoff: 'linear', initial_seconds: 4, max_seconds: 11 });
+    expect([1, 2, 3, 19].map((attempt) => retryDelaySeconds(linear, attempt, 0))).toEqual([4, 8, 11, 11]);
+  });
+
   it('may be nothing at all', () => {
     expect(retryDelaySeconds(policy({ initial_seconds: 0, jitter: true }), 5, 0.9)).toBe(0);
   });

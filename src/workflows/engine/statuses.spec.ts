@@ -2,13 +2,14 @@ import { EXECUTION_STATUSES, hasEnded, mayMoveExecution, type ExecutionStatus } 
 import { isActive, mayMoveStep, STEP_STATUSES, type StepStatus } from './step-status.js';
 
 const executionMoves: [ExecutionStatus, string][] = [
-  ['queued', 'running paused cancelled'],
-  ['running', 'queued running awaiting_checkpoint waiting paused completed failed cancelled'],
-  ['awaiting_checkpoint', 'running paused cancelled'],
-  ['waiting', 'running paused cancelled'],
-  ['paused', 'queued cancelled'],
+  ['queued', 'running paused compensating cancelled'],
+  ['running', 'queued running awaiting_checkpoint waiting paused compensating completed failed cancelled'],
+  ['awaiting_checkpoint', 'running paused compensating cancelled'],
+  ['waiting', 'running paused compensating cancelled'],
+  ['paused', 'queued compensating cancelled'],
+  ['compensating', 'compensating failed cancelled'],
   ['completed', ''],
-  ['failed', ''],
+  ['failed', 'queued'],
   ['cancelled', ''],
 ];
 

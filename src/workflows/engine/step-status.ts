@@ -3,8 +3,9 @@ export const STEP_STATUSES = ['running', 'waiting', 'backing_off', 'completed', 
 export type StepStatus = (typeof STEP_STATUSES)[number];
 
 /**
- * Every legal move; what is not here is refused, and nothing leaves the last three. A short step is written only when it
- * has ended, so from `backing_off` the next try may show its result at once.
+ * Every legal move of a worker; what is not here is refused, and nothing leaves the last three (but by a person, who has a
+ * failed execution tried again: its failed and cancelled steps back off, due at once). A short step is written only when
+ * it has ended, so from `backing_off` the next try may show its result at once.
  */
 export const STEP_MOVES: Readonly<Record<StepStatus, readonly StepStatus[]>> = {
   running: ['running', 'waiting', 'backing_off', 'completed', 'failed', 'cancelled'],

@@ -140,7 +140,7 @@ describe('a definition', () => {
       { nodes: [{ ...transform('a'), position: { x: 1 } }], edges: [] },
       [['/nodes/0/position/y', 'REQUIRED']],
     ],
-    ['an unknown type', node('http', {}), [['/nodes/0/type', 'NODE_TYPE_UNKNOWN']]],
+    ['an unknown type', node('shell', {}), [['/nodes/0/type', 'NODE_TYPE_UNKNOWN']]],
     ['a type named like a JavaScript property', node('constructor', {}), [['/nodes/0/type', 'NODE_TYPE_UNKNOWN']]],
     ['a node without data', { nodes: [{ id: 'n', type: 'end' }], edges: [] }, [['/nodes/0/data', 'REQUIRED']]],
     [
@@ -173,7 +173,7 @@ describe('a definition', () => {
       node('end', { max_iterations: 10_001 }),
       [['/nodes/0/data/max_iterations', 'OUT_OF_RANGE']],
     ],
-    ['a join of another kind', node('end', { join: 'any' }), [['/nodes/0/data/join', 'INVALID_VALUE']]],
+    ['a join of another kind', node('end', { join: 'some' }), [['/nodes/0/data/join', 'WRONG_TYPE']]],
     ['a transform without output', node('transform', {}), [['/nodes/0/data/output', 'REQUIRED']]],
     ['a checkpoint without content', node('checkpoint', { title: 'T' }), [['/nodes/0/data/content', 'REQUIRED']]],
     [

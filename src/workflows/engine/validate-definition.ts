@@ -7,9 +7,13 @@ import {
   type WorkflowDefinition,
 } from './definition.js';
 import { inDocumentOrder, isDeeperThan } from './document-order.js';
-import { isObject, readEdges, readNodes } from './read-definition.js';
+import { expressionContext, itemContext } from './expression.js';
+import type { ExpressionContext } from './expressions/syntax-place.js';
+import { pointerTo } from './json-pointer.js';
+import { isObject, type ReadNode, readEdges, readNodes } from './read-definition.js';
 import { expressionProblems } from './validate-expressions.js';
 import { graphProblems } from './validate-graph.js';
+import { patternProblems } from './validate-patterns.js';
 
 export type Validation = { ok: true; definition: WorkflowDefinition } | { ok: false; problems: Problem[] };
 
@@ -21,7 +25,7 @@ export const MAX_PROBLEMS = 1_000;
  * rewritten: defaults are applied by `compileGraph`. Any value may be given.
  */
 export function validateDefinition(value: unknown): Validation {
-  const problems = outlineProblems(value) ?? contentProblems(value as Outline);
+  const problems = sizeProblems(value) ?? definitionProblems(value, '', expressionContext());
   if (problems.length > 0) return { ok: false, problems: inDocumentOrder(value, problems).slice(0, MAX_PROBLEMS) };
   return { ok: true, definition: value as WorkflowDefinition };
 }
@@ -31,26 +35,40 @@ interface Outline {
   readonly edges: readonly unknown[];
 }
 
-function contentProblems(outline: Outline): Problem[] {
-  const nodes = readNodes(outline.nodes);
-  const edges = readEdges(outline.edges);
+/** Also of the definitions that stand inside of `map` nodes, at `base`. */
+function definitionProblems(value: unknown, base: string, context: ExpressionContext): Problem[] {
+  const outline = outlineProblems(value, base);
+  if (outline.length > 0) return outline;
+  const nodes = readNodes((value as Outline).nodes, base);
+  const edges = readEdges((value as Outline).edges, base);
   return [
     ...nodes.flatMap(({ problems }) => problems),
     ...edges.flatMap(({ problems }) => problems),
-    ...graphProblems(nodes, edges),
-    ...expressionProblems(nodes, edges),
+    ...graphProblems(nodes, edges, base),
+    ...patternProblems(nodes, edges),
+    ...expressionProblems(nodes, edges, context),
+    ...nodes.flatMap((node) => bodyProblems(node, context)),
   ];
 }
 
-/** What makes it pointless, or dangerous, to look further. */
-function outlineProblems(value: unknown): Problem[] | undefined {
+function bodyProblems({ type, rawData, pointer }: ReadNode, context: ExpressionContext): Problem[] {
+  const { definition } = rawData;
+  if (type !== 'map' || definition === undefined) return [];
+  return definitionProblems(definition, pointerTo(pointer, 'data', 'definition'), itemContext(context));
+}
+
+/** What makes it dangerous to look further. */
+function sizeProblems(value: unknown): Problem[] | undefined {
+  const tooLarge = isObject(value) ? sizeProblem(value) : undefined;
+  return tooLarge && [tooLarge];
+}
+
+/** What makes it pointless to look further. */
+function outlineProblems(value: unknown, base: string): Problem[] {
   if (!isObject(value)) {
-    return [outline('', 'DEFINITION_NOT_OBJECT', 'A definition is an object with the lists "nodes" and "edges".')];
+    return [outline(base, 'DEFINITION_NOT_OBJECT', 'A definition is an object with the lists "nodes" and "edges".')];
   }
-  const tooLarge = sizeProblem(value);
-  if (tooLarge) return [tooLarge];
-  const problems = [...listProblems(value, 'nodes', MAX_NODES), ...listProblems(value, 'edges', MAX_EDGES)];
-  return problems.length > 0 ? problems : undefined;
+  return [...listProblems(value, 'nodes', MAX_NODES, base), ...listProblems(value, 'edges', MAX_EDGES, base)];
 }
 
 function sizeProblem(value: object): Problem | undefined {
@@ -72,12 +90,17 @@ function jsonBytes(value: object): number | undefined {
   }
 }
 
-function listProblems(value: Readonly<Record<string, unknown>>, name: 'nodes' | 'edges', max: number): Problem[] {
+function listProblems(
+  value: Readonly<Record<string, unknown>>,
+  name: 'nodes' | 'edges',
+  max: number,
+  base: string,
+): Problem[] {
   const list = value[name];
-  const pointer = `/${name}`;
+  const pointer = pointerTo(base, name);
   const prefix = name.toUpperCase();
   if (!Array.isArray(list)) {
-    const where = list === undefined ? '' : pointer;
+    const where = list === undefined ? base : pointer;
     return [outline(where, `${prefix}_MISSING`, `Give "${name}" as a list, even if it is empty.`)];
   }
   if (list.length > max) {

@@ -1,17 +1,21 @@
 import type { Problem } from '../../platform/errors/domain-error.js';
 import { compileJsonSchema } from '../../platform/json-schema/compile-json-schema.js';
 import { nodeTypes } from './definition.js';
-import { compileExpression, expressionContext } from './expression.js';
+import { attemptEvaluation, compileExpression } from './expression.js';
 import type { ExpressionContext } from './expressions/syntax-place.js';
-import { parseTimestamp } from './expressions/cel-time.js';
+import { momentIn, parseTimestamp } from './expressions/cel-time.js';
 import { pointerTo } from './json-pointer.js';
 import { isObject, type ReadEdge, type ReadNode } from './read-definition.js';
 import { compileTemplate, MAX_TEMPLATE_PROBLEMS } from './template.js';
 
 /** What is wrong inside of fields: templates, conditions, JSON Schemas, and the steps they mention. */
-export function expressionProblems(nodes: readonly ReadNode[], edges: readonly ReadEdge[]): Problem[] {
+export function expressionProblems(
+  nodes: readonly ReadNode[],
+  edges: readonly ReadEdge[],
+  context: ExpressionContext,
+): Problem[] {
   const stepIds = new Set(nodes.map(({ id }) => id).filter((id) => id !== undefined));
-  const known: Known = { stepIds, context: expressionContext() };
+  const known: Known = { stepIds, context };
   return [
     ...nodes.flatMap((node) => nodeProblems(node, known)),
     ...edges.flatMap(({ when, pointer }) => conditionProblems(when, pointerTo(pointer, 'data', 'when'), known)),
@@ -102,12 +106,16 @@ function delayProblems({ type, rawData, pointer }: ReadNode): Problem[] {
   const problem = (field: string, message: string) => {
     return { pointer: pointerTo(pointer, 'data', field), code: 'INVALID_VALUE', message };
   };
-  const { for_seconds: seconds, until } = rawData;
+  const { for_seconds: seconds, until, time_zone: zone } = rawData;
   if (isPlainText(seconds)) return [problem('for_seconds', 'Write a number, or a number as {{ expression }}.')];
-  if (isPlainText(until) && !parseTimestamp(until)) {
-    return [problem('until', 'Write an RFC 3339 date-time such as "2026-01-31T09:00:00Z", or an {{ expression }}.')];
-  }
-  return [];
+  const known = isPlainText(zone) ? attemptEvaluation({ source: '' }, () => momentIn(zone, ANY_MOMENT)) : undefined;
+  if (known && !known.ok) return [problem('time_zone', known.error.message)];
+  if (!isPlainText(until) || parseTimestamp(until)) return [];
+  if (zone !== undefined && parseTimestamp(`${until}Z`)) return [];
+  const expected = 'Write an RFC 3339 date-time such as "2026-01-31T09:00:00Z", or an {{ expression }}.';
+  return [problem('until', `${expected} Without an offset it needs a time_zone.`)];
 }
+
+const ANY_MOMENT = '2026-01-31T09:00:00';
 
 const isPlainText = (value: unknown): value is string => typeof value === 'string' && !value.includes('{{');

@@ -3,6 +3,7 @@ import { handlesOf, sourceHandleOf } from './definition.js';
 import { pointerTo } from './json-pointer.js';
 import type { ReadEdge, ReadNode } from './read-definition.js';
 import { strongComponents } from './strong-components.js';
+import { compensationOf } from './validate-patterns.js';
 
 /** An edge between two nodes that exist. */
 interface Link {
@@ -14,7 +15,7 @@ interface Link {
 }
 
 /** What is wrong with how nodes and edges fit together. */
-export function graphProblems(nodes: readonly ReadNode[], edges: readonly ReadEdge[]): Problem[] {
+export function graphProblems(nodes: readonly ReadNode[], edges: readonly ReadEdge[], base: string): Problem[] {
   const byId = new Map<string, ReadNode>();
   for (const node of nodes) if (node.id !== undefined && !byId.has(node.id)) byId.set(node.id, node);
   const links = edges.map((edge) => linkOf(edge, byId)).filter((link) => link !== undefined);
@@ -23,7 +24,7 @@ export function graphProblems(nodes: readonly ReadNode[], edges: readonly ReadEd
     ...duplicates(edges, 'EDGE_ID_DUPLICATE', 'edge'),
     ...edges.flatMap((edge) => danglingProblems(edge, byId)),
     ...edges.flatMap((edge) => handleProblems(edge, byId)),
-    ...reachabilityProblems([...byId.values()], links),
+    ...reachabilityProblems([...byId.values()], links, base),
     ...loopProblems([...byId.values()], links),
   ];
 }
@@ -75,12 +76,15 @@ function handleProblems(edge: ReadEdge, byId: ReadonlyMap<string, ReadNode>): Pr
   return [{ pointer, code: 'HANDLE_UNKNOWN', message }];
 }
 
-function reachabilityProblems(nodes: readonly ReadNode[], links: readonly Link[]): Problem[] {
+function reachabilityProblems(all: readonly ReadNode[], links: readonly Link[], base: string): Problem[] {
+  const compensations = new Set(all.map(compensationOf));
+  const nodes = all.filter(({ id }) => !compensations.has(id));
   const targets = new Set(links.map(({ target }) => target));
   const entries = nodes.filter((node) => !targets.has(node));
-  if (entries.length === 0 && nodes.length > 0) {
-    const message = 'Every node has an incoming edge, so none can start; add a node without one.';
-    return [{ pointer: '/nodes', code: 'NO_ENTRY_NODE', message }];
+  if (entries.length === 0 && all.length > 0) {
+    const message =
+      'Every node has an incoming edge or undoes another, so none can start; add a node that starts by itself.';
+    return [{ pointer: pointerTo(base, 'nodes'), code: 'NO_ENTRY_NODE', message }];
   }
   const reached = new Set(entries);
   const following = Map.groupBy(links, ({ source }) => source);

@@ -32,6 +32,24 @@ export function parseTimestamp(text: string): Date | undefined {
   return date;
 }
 
+/**
+ * The moment at which clocks in a time zone show a local date-time (RFC 3339 without offset). Of a moment that comes
+ * twice when clocks are set back it is the first; a moment that is skipped is as late as it would have been.
+ * Undefined if the text is no such date-time.
+ * @throws ExpressionFailure INVALID_VALUE for a name that is no IANA time zone, and outside the years 1 to 9999 of UTC
+ */
+export function momentIn(timeZone: string, text: string): Date | undefined {
+  const local = /[Zz]|[+-]\d\d:\d\d$/.test(text) ? undefined : parseTimestamp(`${text}Z`)?.getTime();
+  if (local === undefined) return undefined;
+  // The offsets on both sides of any change of clocks nearby; they change by less than a day.
+  const offsets = [-DAY_MS, DAY_MS].map((by) => wallClock(new Date(local + by), timeZone).getTime() - local - by);
+  const candidates = offsets.map((offset) => new Date(local - offset)).toSorted((a, b) => a.getTime() - b.getTime());
+  const shown = candidates.find((moment) => wallClock(moment, timeZone).getTime() === local);
+  return timestampAt(shown?.getTime() ?? local - (offsets[0] ?? 0));
+}
+
+const DAY_MS = 86_400_000;
+
 /** @throws ExpressionFailure INVALID_VALUE outside the years 1 to 9999 */
 export function timestampAt(milliseconds: number): Date {
   if (milliseconds >= MIN_TIMESTAMP && milliseconds <= MAX_TIMESTAMP) return new Date(Math.trunc(milliseconds));
@@ -101,14 +119,31 @@ function wallClock(moment: Date, timeZone: string): Date {
 
 function zonedParts(moment: Date, timeZone: string): Intl.DateTimeFormatPart[] {
   try {
-    const format = { timeZone, calendar: 'gregory', hourCycle: 'h23', ...numericFields } as const;
-    return new Intl.DateTimeFormat('en-US', format).formatToParts(moment);
+    return formatIn(timeZone).formatToParts(moment);
   } catch {
     throw new ExpressionFailure(
       'INVALID_VALUE',
       `${JSON.stringify(timeZone.slice(0, 64))} is no time zone; write an IANA name such as "Europe/Berlin".`,
     );
   }
+}
+
+/** Making one takes up to 0.2 ms. A name may be written in any mixture of cases, so only so many are kept. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+const MAX_FORMATS = 100;
+
+function formatIn(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known) return known;
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    calendar: 'gregory',
+    hourCycle: 'h23',
+    ...numericFields,
+  });
+  if (formats.size >= MAX_FORMATS) formats.clear();
+  formats.set(timeZone, format);
+  return format;
 }
 
 const numericFields = {
