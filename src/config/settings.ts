@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { outboundHost, outboundNetwork } from './outbound-targets.js';
 
 const boolean = z
   .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
@@ -47,12 +48,16 @@ export const settingsSchema = z.object({
   REGISTRATION: z.enum(['open', 'closed']).default('open'),
   DEMO_DATA: boolean.optional(),
   WORKER_CONCURRENCY: integer(1, 1_000).default(50),
+  ORGANIZATION_CONCURRENCY: integer(0, 100_000).default(0),
+  EXECUTION_RETENTION_DAYS: integer(0, 36_500).default(0),
   WORKER_LEASE_SECONDS: integer(2, 300).default(15),
   SANDBOX_DRIVER: z.enum(['bubblewrap', 'none']).default('bubblewrap'),
   SANDBOX_PYTHON: z.string().startsWith('/', 'must be an absolute path').default('/usr/bin/python3'),
   SANDBOX_BWRAP: z.string().startsWith('/', 'must be an absolute path').default('/usr/bin/bwrap'),
   SANDBOX_CONCURRENCY: integer(1, 64).default(2),
   SANDBOX_MEMORY_MB: integer(64, 1_048_576).default(4_096),
+  OUTBOUND_ALLOW_HOSTS: list.pipe(z.array(outboundHost)).default([]),
+  OUTBOUND_ALLOW_CIDRS: list.pipe(z.array(outboundNetwork)).default([]),
 });
 
 /** Each of these is also read from the file named by `<NAME>_FILE`, as container secrets are mounted. */

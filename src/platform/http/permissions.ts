@@ -6,7 +6,7 @@ export const PERMISSIONS = [
   'workflow:write',
   'execution:read',
   'execution:start',
-  'execution:cancel',
+  'execution:control',
   'checkpoint:read',
   'checkpoint:decide',
   'code:execute',
@@ -23,7 +23,7 @@ const READ = ['organization:read', 'workflow:read', 'execution:read', 'checkpoin
 export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   owner: PERMISSIONS,
   admin: PERMISSIONS,
-  editor: [...READ, 'workflow:write', 'execution:start', 'execution:cancel', 'code:execute'],
+  editor: [...READ, 'workflow:write', 'execution:start', 'execution:control', 'code:execute'],
   approver: [...READ, 'checkpoint:decide'],
   viewer: READ,
 };
