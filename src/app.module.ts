@@ -20,6 +20,7 @@ import { PermissionGuard } from './platform/http/permission.guard.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { SchemaPipe } from './platform/http/schema.pipe.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
+import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { RateLimitGuard } from './platform/throttling/rate-limit.guard.js';
 import { ThrottlingModule } from './platform/throttling/throttling.module.js';
 import { WorkflowsModule } from './workflows/workflows.module.js';
@@ -33,6 +34,7 @@ export class AppModule {
         ConfigModule.forRoot(settings),
         LoggingModule,
         HttpModule,
+        OutboundModule,
         ThrottlingModule,
         DatabaseModule.forRoot(database, dataSourceOptions(settings.DATABASE_URL, settings.DATABASE_POOL_SIZE)),
         AuditModule,

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type Transaction, Transactions } from '../platform/database/transactions.js';
+import { canonicalJson } from '../platform/hashing/canonical-json.js';
 import { SignedCursor } from '../platform/http/signed-cursor.js';
 import type { Actor } from '../platform/http/principal.js';
 import type { AuditRecord } from './audit-record.entity.js';
@@ -13,6 +15,11 @@ export interface Entry {
   subject: { type: string; id: string };
   details?: Record<string, unknown>;
 }
+
+export type PreparedRecord = Omit<AuditRecord, 'seq' | 'occurred_at' | 'previous_hash' | 'hash'> & {
+  canonical: string;
+  token: string;
+};
 
 export interface Verification {
   intact: boolean;
@@ -56,6 +63,31 @@ export class AuditService {
       previous_hash: end.hash,
     };
     await this.repository.append(tx, { ...unhashed, hash: hashRecord(unhashed) });
+  }
+
+  /**
+   * A record for a statement that adds it by `append_audit_record` (see the migrations). It has the same content and hash
+   * as one by `record`; members of `details` named in `unknown` are given by that
+   * statement; they are whole numbers or texts.
+   */
+  prepare(actor: Actor, entry: Entry, unknown: readonly string[]): PreparedRecord {
+    const token = randomUUID(); // nobody who has a word in the record can guess it
+    const placeholders = Object.fromEntries(unknown.map((key) => [key, token + key]));
+    const { organization_id, action, subject, details = {} } = entry;
+    const record = {
+      organization_id,
+      action,
+      actor_type: actor.type,
+      actor_id: actor.id,
+      subject_type: subject.type,
+      subject_id: subject.id,
+      request_id: actor.request_id,
+      address: actor.address,
+      user_agent: actor.user_agent,
+    };
+    const toCome = { seq: `${token}seq`, occurred_at: `${token}occurred_at`, previous_hash: `${token}previous_hash` };
+    const canonical = canonicalJson({ ...record, ...toCome, details: { ...details, ...placeholders } });
+    return { ...record, details, canonical, token };
   }
 
   async list(filter: Omit<ListFilter, 'before'> & { cursor?: string | undefined }) {

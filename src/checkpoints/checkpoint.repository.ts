@@ -52,11 +52,18 @@ export class CheckpointRepository {
     return count === 1;
   }
 
-  async withdrawAll(tx: Transaction, executionId: string): Promise<void> {
+  /** All that are open in the executions, or only those of these steps. */
+  async withdraw(
+    tx: Transaction,
+    executionIds: string[],
+    steps: readonly { node_id: string; iteration: number }[] | null = null,
+  ): Promise<void> {
     await tx.query(
       `update checkpoints set status = 'withdrawn', revision = revision + 1, closed_at = clock_timestamp()
-       where execution_id = $1 and status = 'open'`,
-      [executionId],
+       where execution_id = any($1) and status = 'open'
+         and ($2::json is null or (node_id, iteration) in (
+           select node_id, iteration from json_to_recordset($2::json) as s(node_id text, iteration int)))`,
+      [executionIds, steps && JSON.stringify(steps)],
     );
   }
 

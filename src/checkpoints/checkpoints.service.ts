@@ -41,8 +41,12 @@ export class CheckpointsService implements ParkingDesk, OnModuleInit {
     await this.repository.insert(tx, { ...step, id: uuidv7(), status: 'open' });
   }
 
-  async withdraw(tx: Transaction, executionId: string): Promise<void> {
-    await this.repository.withdrawAll(tx, executionId);
+  async withdraw(
+    tx: Transaction,
+    executionIds: string[],
+    steps?: Parameters<ParkingDesk['withdraw']>[2],
+  ): Promise<void> {
+    await this.repository.withdraw(tx, executionIds, steps);
   }
 
   get(organizationId: string, id: string): Promise<CheckpointWithDecision> {
@@ -104,7 +108,7 @@ export class CheckpointsService implements ParkingDesk, OnModuleInit {
     execution: Awaited<ReturnType<ExecutionsService['lock']>>,
     { action, content: edited, reason = '' }: GivenDecision,
   ): Promise<void> {
-    const { id, revision, content: shown, execution_id, node_id, iteration } = checkpoint;
+    const { id, revision, content: shown, node_id, iteration } = checkpoint;
     const closed = await this.repository.close(tx, id, revision, action === 'reject' ? 'rejected' : 'approved');
     if (!closed) throw new Error(`checkpoint ${id} changed while its execution was locked`);
     await this.repository.insertDecision(tx, {
@@ -117,15 +121,14 @@ export class CheckpointsService implements ParkingDesk, OnModuleInit {
       ...(action === 'edit' ? { edited_content: edited, patch: diffContent(shown, edited) } : {}),
     });
     const content = (action === 'edit' ? edited : shown) as JsonValue;
-    const finished = await this.executions.finishWaitingStep(tx, execution, {
-      execution_id,
-      node_id,
-      iteration,
-      output: { action, content, reason: reason || null, decided_by: user_id },
-      handle: action === 'reject' ? 'rejected' : 'approved',
-      ...(action === 'reject' ? { unrouted: rejectedWithoutRoute(node_id, iteration, name, reason) } : {}),
-    });
-    if (!finished) throw new Error(`the step of checkpoint ${id} does not wait any more`);
+    const handle = action === 'reject' ? 'rejected' : 'approved';
+    const output = { action, content, reason: reason || null, decided_by: user_id };
+    const isDeadEnd = action === 'reject' && !(await this.executions.hasRoute(tx, execution, node_id, handle));
+    const outcome = isDeadEnd
+      ? { kind: 'failed' as const, failure: rejectedWithoutRoute(name, reason), retryable: false }
+      : { kind: 'completed' as const, output, handle };
+    const ended = await this.executions.endWaitingStep(tx, execution, { node_id, iteration }, outcome);
+    if (!ended) throw new Error(`the step of checkpoint ${id} does not wait any more`);
   }
 }
 
@@ -139,6 +142,6 @@ function editProblems(checkpoint: CheckpointWithDecision, content: unknown): Dom
   return new DomainError('invalid', 'CONTENT_AGAINST_SCHEMA', message, { errors });
 }
 
-function rejectedWithoutRoute(node_id: string, iteration: number, name: string, reason: string) {
-  return { code: 'CHECKPOINT_REJECTED', message: `${name} rejected it: ${reason}`, node_id, iteration };
+function rejectedWithoutRoute(name: string, reason: string) {
+  return { code: 'CHECKPOINT_REJECTED', message: `${name} rejected it: ${reason}` };
 }

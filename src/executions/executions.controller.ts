@@ -1,20 +1,27 @@
 import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { idParameter } from '../platform/http/id-parameter.js';
+import { IdempotencyKey } from '../platform/http/idempotency-key.js';
 import { type Actor, CurrentActor, CurrentPrincipal, type Principal } from '../platform/http/principal.js';
 import { Requires } from '../platform/http/requires.decorator.js';
 import { Returns } from '../platform/http/returns.decorator.js';
 import {
+  attemptsView,
   executionPage,
   executionSummaryView,
   executionView,
+  iterationParameter,
   listEventsQuery,
   type ListEventsQuery,
   listExecutionsQuery,
   type ListExecutionsQuery,
   listOfWorkflowQuery,
   type ListOfWorkflowQuery,
+  nodeParameter,
+  PRIORITIES,
+  rerunBody,
+  type RerunBody,
   startExecutionBody,
   type StartExecutionBody,
   timelineView,
@@ -27,17 +34,25 @@ export class ExecutionsController {
   constructor(private readonly executions: ExecutionsService) {}
 
   @ApiOperation({ summary: 'Start an execution; it is accepted, and runs whatever happens to this process' })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'Starts one execution, however often it is sent',
+  })
   @Requires('execution:start')
   @Returns(executionSummaryView, { status: 202 })
   @Post('executions')
   async start(
     @CurrentPrincipal() principal: Principal,
     @CurrentActor() actor: Actor,
-    @Body({ schema: startExecutionBody }) body: StartExecutionBody,
+    @Body({ schema: startExecutionBody }) { priority, ...body }: StartExecutionBody,
+    @IdempotencyKey() idempotency_key: string | undefined,
     @Res({ passthrough: true }) response: Response,
   ) {
-    const execution = await this.executions.start(principal, actor, body);
+    const given = { ...body, priority: PRIORITIES[priority], idempotency_key };
+    const { execution, replayed } = await this.executions.start(principal, actor, given);
     response.location(`/api/executions/${execution.id}`);
+    if (replayed) response.setHeader('Idempotency-Replayed', 'true');
     return execution;
   }
 
@@ -84,15 +99,32 @@ export class ExecutionsController {
     return this.executions.events(principal.organization_id, id, query.after, query.limit);
   }
 
-  @ApiOperation({ summary: 'Cancel an execution: what runs is stopped, open checkpoints are withdrawn' })
-  @Requires('execution:cancel')
-  @Returns(executionView)
-  @Post('executions/:id/cancel')
-  cancel(
+  @ApiOperation({ summary: 'Read every try of a step' })
+  @Requires('execution:read')
+  @Returns(attemptsView)
+  @Get('executions/:id/steps/:node_id/:iteration/attempts')
+  attempts(
+    @CurrentPrincipal() { organization_id }: Principal,
+    @Param('id', { schema: idParameter }) id: string,
+    @Param('node_id', { schema: nodeParameter }) node_id: string,
+    @Param('iteration', { schema: iterationParameter }) iteration: number,
+  ) {
+    return this.executions.attempts(organization_id, id, { node_id, iteration });
+  }
+
+  @ApiOperation({ summary: 'Repeat an execution from a step on, as a new one; what came before the step is kept' })
+  @Requires('execution:start')
+  @Returns(executionSummaryView, { status: 202 })
+  @Post('executions/:id/rerun')
+  async rerun(
     @CurrentPrincipal() principal: Principal,
     @CurrentActor() actor: Actor,
     @Param('id', { schema: idParameter }) id: string,
+    @Body({ schema: rerunBody }) { from }: RerunBody,
+    @Res({ passthrough: true }) response: Response,
   ) {
-    return this.executions.cancel(principal, actor, id);
+    const execution = await this.executions.rerun(principal, actor, id, from);
+    response.location(`/api/executions/${execution.id}`);
+    return execution;
   }
 }

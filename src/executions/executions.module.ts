@@ -2,9 +2,21 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
 import { CodeSecurityModule } from '../code-security/code-security.module.js';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
+import { Cancellation } from './cancellation.js';
+import { ChildrenRepository } from './children.repository.js';
+import { EndedExecutions } from './ended-executions.js';
+import { ExecutionControlController } from './execution-control.controller.js';
+import { ExecutionControlService } from './execution-control.service.js';
+import { OutsideChanges } from './outside-changes.js';
+import { OutsideService } from './outside.service.js';
+import { QuickStarts } from './quick-starts.js';
+import { RetentionService } from './retention.service.js';
+import { SignalsRepository } from './signals.repository.js';
+import { SignalsService } from './signals.service.js';
 import { ExecutionRepository } from './execution.repository.js';
 import { ExecutionsController } from './executions.controller.js';
 import { ExecutionsService } from './executions.service.js';
+import { LocalWorker } from './local-worker.js';
 import { NodeRunner } from './node-runner.js';
 import { ParkedSteps } from './parked-steps.js';
 import { TurnCommits } from './turn-commits.js';
@@ -15,14 +27,25 @@ import { WorkerService } from './worker.service.js';
 
 @Module({
   imports: [AuditModule, WorkflowsModule, CodeSecurityModule],
-  controllers: [ExecutionsController],
+  controllers: [ExecutionsController, ExecutionControlController],
   providers: [
+    Cancellation,
+    ChildrenRepository,
+    EndedExecutions,
+    ExecutionControlService,
+    OutsideChanges,
+    OutsideService,
+    SignalsRepository,
+    SignalsService,
     ExecutionsService,
     ExecutionRepository,
     TurnRepository,
     TurnCommits,
     TurnWriter,
+    LocalWorker,
     NodeRunner,
+    QuickStarts,
+    RetentionService,
     ParkedSteps,
     WakeUps,
     WorkerService,

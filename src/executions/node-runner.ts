@@ -1,12 +1,18 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { CodeSecurityService } from '../code-security/code-security.service.js';
 import type { PythonOutcome, PythonResult } from '../code-security/sandbox/sandbox-driver.js';
+import { Transactions } from '../platform/database/transactions.js';
 import { DomainError } from '../platform/errors/domain-error.js';
+import type { HttpOutcome } from '../platform/outbound/http-outcome.js';
+import { HttpSender } from '../platform/outbound/http-sender.js';
+import type { HttpRequest } from '../platform/outbound/prepare-request.js';
 import type { JsonValue } from '../workflows/engine/json-value.js';
-import type { BegunNode } from './begin-node.js';
+import { WorkflowsService } from '../workflows/workflows.service.js';
+import type { SlowNode } from './begin-node.js';
 import type { NodeOutcome } from './node-outcome.js';
 import type { StepLogs } from './step.entity.js';
 import type { OpenStep } from './turn-state.js';
+import type { Claim } from './turn.repository.js';
 
 /** What is kept of each stream of a step; the rest is cut off and said to be. Characters. */
 const MAX_LOG_LENGTH = 65_536;
@@ -28,25 +34,61 @@ const FAILURE_CODES: Readonly<
 export class NodeRunner {
   private readonly logger = new Logger(NodeRunner.name);
 
-  constructor(private readonly codeSecurity: CodeSecurityService) {}
+  constructor(
+    private readonly codeSecurity: CodeSecurityService,
+    private readonly sender: HttpSender,
+    private readonly transactions: Transactions,
+    private readonly workflows: WorkflowsService,
+  ) {}
 
-  async run(begun: BegunNode & { kind: 'slow' }, step: OpenStep, signal: AbortSignal): Promise<NodeOutcome> {
-    const { code, timeout_seconds, max_memory_mb } = begun.node.data;
+  async run(node: SlowNode, step: OpenStep, claim: Claim, signal: AbortSignal): Promise<NodeOutcome> {
     try {
-      const result = await this.codeSecurity.runPython(
-        {
-          code,
-          timeoutSeconds: timeout_seconds,
-          maxMemoryMb: max_memory_mb,
-          globals: { input: step.input },
-          resultVariable: 'output',
-        },
-        { signal },
-      );
-      return outcomeOf(result);
+      switch (node.type) {
+        case 'code':
+          return await this.runCode(node, step, signal);
+        case 'http':
+          return await this.sendRequest(node, step, claim, signal);
+        default:
+          return await this.spawn(node, step, claim);
+      }
     } catch (error) {
       return this.withoutResult(error);
     }
+  }
+
+  private async runCode({ data }: SlowNode & { type: 'code' }, step: OpenStep, signal: AbortSignal) {
+    const result = await this.codeSecurity.runPython(
+      {
+        code: data.code,
+        timeoutSeconds: data.timeout_seconds,
+        maxMemoryMb: data.max_memory_mb,
+        globals: { input: step.input },
+        resultVariable: 'output',
+      },
+      { signal },
+    );
+    return outcomeOf(result);
+  }
+
+  private async sendRequest({ data }: SlowNode & { type: 'http' }, step: OpenStep, claim: Claim, signal: AbortSignal) {
+    const request = step.input as unknown as HttpRequestOfNode;
+    const idempotencyKey = `${claim.id}:${step.node_id}:${step.iteration}`;
+    const { method, timeout_seconds: timeoutSeconds } = data;
+    const answer = await this.sender.send({ ...request, method, timeoutSeconds, idempotencyKey, signal });
+    return answerOf(answer, data.success_statuses);
+  }
+
+  private async spawn({ id, data, type }: SlowNode & { type: 'workflow' | 'map' }, { input }: OpenStep, claim: Claim) {
+    if (data.workflow_id === undefined) throw new Error(`node ${id} names no workflow`);
+    const { workflow_id, wait: attached } = data;
+    const { version } = await this.transactions.read((tx) =>
+      this.workflows.startable(tx, claim.organization_id, workflow_id, data.version),
+    );
+    const isMap = type === 'map';
+    const items = isMap ? (input as JsonValue[]) : [input];
+    const concurrency = isMap ? data.concurrency : 1;
+    const family = { workflow_id, version, scope: '', items, isMap, concurrency, attached };
+    return { kind: 'spawned' as const, family };
   }
 
   private withoutResult(error: unknown): NodeOutcome {
@@ -60,6 +102,33 @@ export class NodeRunner {
     return { kind: 'failed', failure: { code: 'INTERNAL_ERROR', message }, retryable: true };
   }
 }
+
+/** As `beginNode` makes it of the node. */
+type HttpRequestOfNode = Pick<HttpRequest, 'url' | 'headers' | 'body'>;
+
+/** Statuses that may pass by themselves (RFC 9110; 425 and 429 of RFC 8470 and RFC 6585). */
+const PASSING_STATUSES = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+function answerOf(answer: HttpOutcome, successStatuses: readonly number[] | undefined): NodeOutcome {
+  if (!answer.ok) {
+    const { code, message, retryable } = answer;
+    if (code === 'HTTP_CANCELLED') return { kind: 'postponed', seconds: 0 };
+    return { kind: 'failed', failure: { code, message }, retryable };
+  }
+  const { status, headers, body } = answer;
+  const succeeded = successStatuses ? successStatuses.includes(status) : status >= 200 && status < 300;
+  if (succeeded) return { kind: 'completed', output: { status, headers, body: body as JsonValue }, handle: null };
+  const message = `The answer has the status ${status}. Look at its body in the details, or name the status in success_statuses.`;
+  const details = { status, body: JSON.stringify(body).slice(0, MAX_BODY_SHOWN).toWellFormed() };
+  return {
+    kind: 'failed',
+    failure: { code: 'HTTP_STATUS', message, details },
+    retryable: PASSING_STATUSES.has(status),
+  };
+}
+
+/** Characters of the JSON of an answer that are kept with the failure. */
+const MAX_BODY_SHOWN = 2_000;
 
 function outcomeOf(result: PythonResult): NodeOutcome {
   const logs = logsOf(result);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from '../platform/database/transactions.js';
+import type { StepKey } from './settled.js';
 
 /** What a checkpoint node's templates came to. */
 export interface ParkedContent {
@@ -23,8 +24,8 @@ export interface ParkedStep extends ParkedContent {
 /** Whoever keeps what waiting steps show to people. Both are called in the transaction that changes the execution. */
 export interface ParkingDesk {
   open(tx: Transaction, step: ParkedStep): Promise<void>;
-  /** The execution has ended otherwise: nobody need decide any more. */
-  withdraw(tx: Transaction, executionId: string): Promise<void>;
+  /** The executions, or only these steps of them, go on or end otherwise: nobody need decide any more. */
+  withdraw(tx: Transaction, executionIds: string[], steps?: readonly StepKey[]): Promise<void>;
 }
 
 /** Where the desk makes itself known, so that executions need not know checkpoints. */

@@ -1,6 +1,6 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { oneOf } from '../platform/database/one-of.js';
-import type { Token } from '../workflows/engine/advance-execution.js';
+import type { Token } from '../workflows/engine/marking.js';
 import { STEP_STATUSES, type StepStatus } from '../workflows/engine/step-status.js';
 import type { Failure } from './execution.entity.js';
 
@@ -10,6 +10,9 @@ import type { Failure } from './execution.entity.js';
  */
 @Entity('steps')
 @Check(oneOf('status', STEP_STATUSES))
+@Index('steps_awaiting_signal', ['signal', 'correlation_key'], {
+  where: `"signal" IS NOT NULL AND "status" = 'waiting'`,
+})
 @Index('steps_open', ['execution_id'], { where: `"status" IN ('running', 'waiting', 'backing_off')` })
 export class Step {
   @PrimaryColumn('uuid')
@@ -53,7 +56,14 @@ export class Step {
   @Column('json', { nullable: true })
   logs: StepLogs | null;
 
-  /** When a delay or the wait before a retry is over. */
+  /** The name of the signal that it waits for. */
+  @Column('text', { nullable: true })
+  signal: string | null;
+
+  @Column('text', { nullable: true })
+  correlation_key: string | null;
+
+  /** When a delay, the wait before a retry, or the time to wait at most is over. */
   @Column('timestamptz', { nullable: true })
   due_at: Date | null;
 

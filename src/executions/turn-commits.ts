@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { sqlState, Transactions } from '../platform/database/transactions.js';
-import { type Receipt, type TurnCommit, TurnRepository } from './turn.repository.js';
+import { EndedExecutions } from './ended-executions.js';
+import { type Claim, type Receipt, type TurnCommit, TurnRepository } from './turn.repository.js';
+import { WakeUps } from './wake-ups.js';
 
 interface Pending {
   commit: TurnCommit;
+  claim: Claim;
   resolve: (receipt: Receipt | null) => void;
   reject: (error: unknown) => void;
 }
@@ -25,12 +28,14 @@ export class TurnCommits {
   constructor(
     private readonly transactions: Transactions,
     private readonly repository: TurnRepository,
+    private readonly ended: EndedExecutions,
+    private readonly wakeUps: WakeUps,
   ) {}
 
-  /** Null when the claim is lost: nothing was written. */
-  submit(commit: TurnCommit): Promise<Receipt | null> {
+  /** Null when nothing was written. */
+  submit(commit: TurnCommit, claim: Claim): Promise<Receipt | null> {
     return new Promise((resolve, reject) => {
-      this.pending.push({ commit, resolve, reject });
+      this.pending.push({ commit, claim, resolve, reject });
       this.flush();
     });
   }
@@ -46,10 +51,28 @@ export class TurnCommits {
     }
   }
 
+  /** One statement, unless executions end that others wait for. */
+  private async writeRows(batch: Pending[]): Promise<Receipt[]> {
+    const commits = batch.map(({ commit }) => commit);
+    const endings = batch.filter(({ commit, claim }) => commit.ended && this.ended.concernsOthers(claim));
+    if (endings.length === 0) return this.transactions.read((tx) => this.repository.commitTurns(tx, commits));
+    const [receipts, woken] = await this.transactions.run(async (tx) => {
+      const claims = endings.map(({ claim }) => claim);
+      await this.ended.lock(tx, claims);
+      const written = await this.repository.commitTurns(tx, commits);
+      const certain = new Set(written.map(claimOf));
+      const over = endings
+        .filter(({ commit }) => certain.has(claimOf(commit)))
+        .map(({ commit, claim }) => ({ ...claim, failed: commit.status !== 'completed' }));
+      return [written, await this.ended.followUp(tx, over)] as const;
+    });
+    for (const id of woken) this.wakeUps.wake(id);
+    return receipts;
+  }
+
   private async write(batch: Pending[]): Promise<void> {
     try {
-      const commits = batch.map((pending) => pending.commit);
-      const receipts = await this.transactions.read((tx) => this.repository.commitTurns(tx, commits));
+      const receipts = await this.writeRows(batch);
       const byClaim = new Map(receipts.map((receipt) => [claimOf(receipt), receipt]));
       for (const { commit, resolve } of batch) resolve(byClaim.get(claimOf(commit)) ?? null);
     } catch (error) {
@@ -66,5 +89,6 @@ const claimOf = ({ execution_id, epoch }: Pick<TurnCommit, 'execution_id' | 'epo
 
 /** Only an answer of the database says so; one about the connection (08) or a shutdown (57) leaves it open. */
 function isRolledBack(error: unknown): boolean {
+  if (error instanceof RangeError) return true; // together they are longer than a text can be, so nothing was sent
   return !/^(08|57|$)/.test(sqlState(error) ?? '');
 }

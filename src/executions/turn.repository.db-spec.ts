@@ -42,17 +42,19 @@ describe('TurnRepository', () => {
     attempt: 1,
     consumed: [],
     fired: [],
-    took: 0,
     ...fields,
   });
 
-  const commitOf = ({ id, epoch, nudges }: Claim, fields: Partial<TurnCommit> = {}): TurnCommit => ({
+  const commitOf = ({ id, epoch, nudges, changes }: Claim, fields: Partial<TurnCommit> = {}): TurnCommit => ({
     execution_id: id,
     epoch,
     nudges,
+    changes,
+    outside: false,
     status: 'running',
     released: false,
     ended: false,
+    compensable: false,
     steps: [],
     events: [],
     ...fields,
@@ -105,7 +107,7 @@ describe('TurnRepository', () => {
 
   it('writes what the current holder says and leaves out its neighbour in the same statement', async () => {
     await insertExecutions(database, of, 2);
-    const [one, two] = (await claim(1, 2)) as [Claim, Claim];
+    const [one, two] = (await claim(1, 2)) as unknown as [Claim, Claim];
     const commits = [one, two].map((held) => commitOf(held, { steps: [step()], events: [{ type: 'step.completed' }] }));
     const stale = { ...(commits[0] as TurnCommit), epoch: 0 };
     const receipts = await repository.commitTurns(source.manager, [stale, commits[1] as TurnCommit]);
@@ -174,7 +176,8 @@ describe('TurnRepository', () => {
     ['steps', STEP_STATUSES],
   ])('admits the statuses of the code in the table %s and no others', async (table, statuses) => {
     const checks = await database.query<{ definition: string }>(
-      `select pg_get_constraintdef(oid) as definition from pg_constraint where conrelid = $1::regclass and contype = 'c'`,
+      `select pg_get_constraintdef(oid) as definition from pg_constraint
+       where conrelid = $1::regclass and contype = 'c' and pg_get_constraintdef(oid) like '%(status %'`,
       [table],
     );
     const admitted = [...(checks[0]?.definition ?? '').matchAll(/'(\w+)'::text/g)].map((match) => String(match[1]));

@@ -1,6 +1,6 @@
 import { edge, node } from '../../test/definitions.js';
 import type { WorkflowDefinition } from '../workflows/engine/definition.js';
-import { compileGraph } from '../workflows/engine/graph.js';
+import { compileGraph, type Graph } from '../workflows/engine/graph.js';
 import type { NodeOutcome } from './node-outcome.js';
 import type { ParkedStep } from './parked-steps.js';
 import { Turn, type TurnWorld } from './turn.js';
@@ -13,8 +13,22 @@ const claim = (): Claim => ({
   workflow_id: 'workflow',
   version: 1,
   input: 1,
+  error: null,
   epoch: 1,
   nudges: 0,
+  changes: 0,
+  ending: null,
+  compensable: false,
+  snapshot: null,
+  paused_at: null,
+  priority: 0,
+  concurrency_key: null,
+  parent_id: null,
+  parent_node: null,
+  parent_iteration: null,
+  item_index: null,
+  scope: '',
+  depth: 0,
   started_by: 'ann',
   started_at: new Date(0),
 });
@@ -27,7 +41,10 @@ const row = (fields: Partial<StepRow> & Pick<StepRow, 'node_id' | 'status'>): St
   input: null,
   output: null,
   error: null,
+  signal: null,
+  correlation_key: null,
   due_in: null,
+  kept: false,
   ...fields,
 });
 
@@ -36,32 +53,64 @@ class HandSettled implements TurnWorld {
   readonly commits: TurnCommit[] = [];
   readonly parked: ParkedStep[] = [];
   readonly running: { node: string; settle: (outcome: NodeOutcome) => void; signal: AbortSignal }[] = [];
-  reloads = 0;
+  looks = 0;
   held = true;
   nudges = 0;
+  /** What others did to the steps; a commit that does not know of it is refused. */
+  changes = 0;
   stored: StepRow[] = [];
+  graph: Graph | undefined;
 
   run: TurnWorld['run'] = (begun, _step, signal) =>
     new Promise((settle) => this.running.push({ node: begun.node.id, settle, signal }));
 
-  commit: TurnWorld['commit'] = (commit, parked) => {
-    if (!this.held) return Promise.resolve(null);
+  commit: TurnWorld['commit'] = (commit, { parked }) => {
+    if (!this.held || commit.changes !== this.changes) return Promise.resolve(null);
     this.commits.push(commit);
     this.parked.push(...parked);
-    return Promise.resolve({ nudges: this.nudges });
+    return this.heldBack.then(() => ({ nudges: this.nudges }));
   };
 
-  reload: TurnWorld['reload'] = () => {
-    this.reloads += 1;
-    return Promise.resolve(this.held ? { nudges: this.nudges, steps: this.stored } : null);
+  goOn: () => void = () => undefined;
+  private heldBack = Promise.resolve();
+
+  /** Commits are answered only after `goOn`. */
+  hold(): void {
+    this.heldBack = new Promise((resolve) => (this.goOn = resolve));
+  }
+
+  look: TurnWorld['look'] = () => {
+    this.looks += 1;
+    const { nudges, changes } = this;
+    return Promise.resolve(this.held ? { nudges, changes, compensable: false, paused: false, database_now: 0 } : null);
   };
+
+  lookOutside: TurnWorld['lookOutside'] = () => Promise.resolve([]);
+
+  reload: TurnWorld['reload'] = ({ nudges, changes }) =>
+    Promise.resolve(
+      new TurnState(
+        { ...claim(), nudges, changes },
+        this.graph!,
+        this.stored,
+        chanceAt(() => 0),
+      ),
+    );
 }
 
 function takeTurn(world: HandSettled, nodes: object[], edges: object[], rows: StepRow[] = [], now = () => 0) {
-  const graph = compileGraph({ nodes, edges } as unknown as WorkflowDefinition);
-  const turn = new Turn(new TurnState(claim(), graph, rows, now, () => 0), world);
+  const graph = graphOf(nodes, edges);
+  world.graph = graph;
+  const turn = new Turn(new TurnState(claim(), graph, rows, chanceAt(now)), world, now);
   return { turn, over: turn.take() };
 }
+
+const graphOf = (nodes: object[], edges: object[] = []) =>
+  compileGraph({ nodes, edges } as unknown as WorkflowDefinition);
+
+const at0 = () => 0;
+
+const chanceAt = (now: () => number) => ({ now, random: () => 0, newId: () => 'new' });
 
 /** Lets everything that is ready happen. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -70,7 +119,7 @@ const code = (id: string, data: object = {}) => node(id, 'code', { code: 'pass',
 const completed = (output: number): NodeOutcome => ({ kind: 'completed', output, handle: null });
 
 describe('a turn', () => {
-  it('commits each result with the step that follows, and lets go with the last', async () => {
+  it('commits each result as it comes, and lets go with the last', async () => {
     const world = new HandSettled();
     const { over } = takeTurn(world, [code('a'), code('b')], [edge('a', 'b')]);
     await settled();
@@ -79,24 +128,79 @@ describe('a turn', () => {
     world.running[1]?.settle(completed(2));
     await over;
     expect(world.commits.map((commit) => commit.steps.map((step) => `${step.node_id} ${step.status}`))).toEqual([
-      ['a running'],
-      ['a completed', 'b running'],
+      ['a completed'],
       ['b completed'],
     ]);
     expect(world.commits.map((commit) => [commit.released, commit.ended])).toEqual([
       [false, false],
-      [false, false],
       [true, true],
     ]);
-    expect(world.commits[2]).toMatchObject({ status: 'completed', output: 2 });
+    expect(world.commits[1]).toMatchObject({ status: 'completed', output: 2 });
   });
 
-  it('writes nothing when a short step starts', async () => {
+  it('begins code while the result before it is being written, and a request only when it is', async () => {
+    for (const [next, running] of [
+      [code('b'), 2],
+      [node('b', 'http', { url: 'http://127.0.0.1/' }), 1],
+    ] as const) {
+      const world = new HandSettled();
+      const { turn, over } = takeTurn(world, [code('a'), next], [edge('a', 'b')]);
+      world.hold();
+      await settled();
+      world.running[0]?.settle(completed(1));
+      await settled();
+      expect(world.running).toHaveLength(running);
+      world.goOn();
+      await settled();
+      expect(world.running).toHaveLength(2);
+      turn.abandon();
+      await over;
+    }
+  });
+
+  it('sends no request whose race was lost, or whose execution failed, while it waited for the commit before', async () => {
+    const lost = [code('quick', { race: 'first' }), node('ask', 'http', { url: 'http://127.0.0.1/', race: 'first' })];
+    const failing = [code('quick'), node('ask', 'http', { url: 'http://127.0.0.1/' })];
+    const failed: NodeOutcome = { kind: 'failed', failure: { code: 'NO', message: 'no' }, retryable: false };
+    for (const [nodes, outcome] of [
+      [lost, completed(1)],
+      [failing, failed],
+    ] as const) {
+      const world = new HandSettled();
+      const start = node('start', 'transform', { output: 1 });
+      world.hold();
+      const { over } = takeTurn(world, [start, ...nodes], [edge('start', 'quick'), edge('start', 'ask')]);
+      await settled();
+      world.running[0]?.settle(outcome);
+      await settled();
+      world.goOn();
+      await over;
+      expect(world.running.map((one) => one.node)).toEqual(['quick']);
+    }
+  });
+
+  it('writes as running what takes long', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+    const world = new HandSettled();
+    const { over } = takeTurn(world, [code('a')], []);
+    await settled();
+    expect(world.commits).toEqual([]);
+    jest.advanceTimersByTime(50);
+    await settled();
+    expect(world.commits).toMatchObject([
+      { steps: [{ node_id: 'a', status: 'running' }], events: [{ type: 'step.started' }] },
+    ]);
+    jest.useRealTimers();
+    world.running[0]?.settle(completed(1));
+    await over;
+    expect(world.commits).toHaveLength(2);
+  });
+
+  it('writes nothing when a short step starts, and short steps that follow each other together', async () => {
     const world = new HandSettled();
     await takeTurn(world, [node('a', 'transform', { output: 1 }), node('b', 'end')], [edge('a', 'b')]).over;
     expect(world.commits.map((commit) => commit.steps.map((step) => step.status))).toEqual([
-      ['completed'],
-      ['completed'],
+      ['completed', 'completed'],
     ]);
   });
 
@@ -125,7 +229,7 @@ describe('a turn', () => {
     expect(world.commits[0]?.steps).toMatchObject([{ node_id: 'a', iteration: 1, attempt: 2, status: 'completed' }]);
   });
 
-  it('looks again when a commit tells of a nudge, and goes on from what others finished', async () => {
+  it('takes the rows as they are when others have changed them, and puts the results it has to them once more', async () => {
     const world = new HandSettled();
     const nodes = [
       code('quick'),
@@ -136,12 +240,21 @@ describe('a turn', () => {
     const { over } = takeTurn(world, nodes, [edge('review', 'after', 'approved')]);
     await settled();
     expect(world.parked).toMatchObject([{ node_id: 'review', requested_by: 'ann' }]);
-    world.nudges = 1;
-    world.stored = [row({ node_id: 'review', status: 'completed', fired: ['review-approved-after'] })];
+    world.nudges = world.changes = 1;
+    world.stored = [
+      row({ node_id: 'review', status: 'completed', fired: ['review-approved-after'] }),
+      row({ node_id: 'quick', status: 'running' }),
+      row({ node_id: 'slow', status: 'running' }),
+    ];
     world.running[0]?.settle(completed(1));
     await settled();
-    expect(world.reloads).toBe(1);
-    expect(world.commits.at(-1)).toMatchObject({ nudges: 1, released: false, steps: [{ node_id: 'after' }] });
+    expect(world.looks).toBe(1);
+    expect(world.running).toHaveLength(2); // nothing ran twice
+    expect(world.commits.at(-1)).toMatchObject({
+      changes: 1,
+      released: false,
+      steps: [{ node_id: 'quick' }, { node_id: 'after' }],
+    });
     world.running[1]?.settle(completed(1));
     await over;
     expect(world.commits.at(-1)).toMatchObject({ ended: true, status: 'completed' });
@@ -178,7 +291,7 @@ describe('a turn', () => {
     const world = new HandSettled();
     const { over } = takeTurn(world, [node('nap', 'delay', { for_seconds: 31_536_000 }), code('long')], []);
     for (let i = 0; i < 20; i++) await settled();
-    expect(world.commits).toHaveLength(2); // long runs; nap waits
+    expect(world.commits).toHaveLength(1); // long runs, nap waits
     world.running[0]?.settle(completed(1));
     await over;
     expect(world.commits.at(-1)).toMatchObject({
@@ -282,5 +395,95 @@ describe('a turn', () => {
     ];
     await takeTurn(world, nodes, [edge('begin', 'again'), edge('again', 'again')]).over;
     expect(world.commits.at(-1)).toMatchObject({ ended: true, error: { code: 'MAX_ITERATIONS_EXCEEDED' } });
+  });
+
+  it('undoes what was done, also where the execution failed because its nodes hold too much', async () => {
+    const world = new HandSettled();
+    const large = 'x'.repeat(1_000_000);
+    const nodes = Array.from({ length: 40 }, (_, i) => node(`n${i}`, 'transform', { output: 1, compensate: 'undo' }));
+    const graph = graphOf([...nodes, node('undo', 'transform', { output: 'undone' })]);
+    const rows = nodes.map(({ id }) => row({ node_id: id, status: 'completed', output: large }));
+    const failed = { ...claim(), ending: 'failed' as const, compensable: true };
+    const state = new TurnState(failed, graph, rows, chanceAt(at0));
+    await new Turn(state, world, at0).take();
+    expect(world.commits.at(-1)).toMatchObject({ ended: true, status: 'failed' });
+    expect(world.commits.flatMap(({ steps }) => steps)).toHaveLength(40);
+  });
+
+  it('sets no alarm for what is due while people have the execution stand still', async () => {
+    const world = new HandSettled();
+    const graph = graphOf([code('long'), node('nap', 'delay', { for_seconds: 1 })]);
+    const rows = [
+      row({ node_id: 'long', status: 'running', input: 1 }),
+      row({ node_id: 'nap', status: 'waiting', due_in: 0 }),
+    ];
+    const alarms = jest.spyOn(globalThis, 'setTimeout');
+    const state = new TurnState({ ...claim(), paused_at: new Date(0) }, graph, rows, chanceAt(at0));
+    const over = new Turn(state, world, at0).take();
+    await settled();
+    expect(alarms).not.toHaveBeenCalled();
+    alarms.mockRestore();
+    world.running[0]?.settle(completed(1));
+    await over;
+    expect(world.commits).toMatchObject([{ released: true, ended: false }]);
+  });
+
+  it('keeps the result of code that ends while it looks at what others have changed', async () => {
+    const world = new HandSettled();
+    let seen: () => void = () => undefined;
+    const waits = row({ node_id: 'signal', status: 'waiting', signal: 's' });
+    const nodes = [node('signal', 'wait', { signal: 's' }), code('a'), code('b')];
+    const rows = [waits, row({ node_id: 'a', status: 'running', input: 1 })];
+    const { over } = takeTurn(world, nodes, [edge('a', 'b')], rows);
+    await settled();
+    world.lookOutside = () => new Promise((resolve) => (seen = () => resolve([])));
+    world.nudges = world.changes = 1;
+    world.stored = rows;
+    world.running[0]?.settle(completed(1)); // b begins, and the commit is refused
+    await settled();
+    expect(world.running.map(({ node: id }) => id)).toEqual(['a', 'b']);
+    world.running[1]?.settle(completed(2));
+    await settled();
+    seen();
+    await over;
+    expect(world.running).toHaveLength(2);
+    const written = world.commits.flatMap(({ steps }) => steps.map((step) => `${step.node_id} ${step.status}`));
+    expect(written).toEqual(['a completed', 'b completed']);
+  });
+
+  it('runs again what it had stopped for a result that the execution no longer has', async () => {
+    const world = new HandSettled();
+    const nodes = [code('a'), code('b'), node('first', 'end', { join: 'any', cancel_rest: true })];
+    const edges = [edge('a', 'first'), edge('b', 'first')];
+    const b = row({ node_id: 'b', status: 'running', input: 1 });
+    const { over } = takeTurn(world, nodes, edges, [row({ node_id: 'a', status: 'running', input: 1 }), b]);
+    await settled();
+    world.nudges = world.changes = 1;
+    world.stored = [row({ node_id: 'a', status: 'cancelled' }), b]; // by a person
+    world.running[0]?.settle(completed(1));
+    await settled();
+    expect(world.running.map(({ node: id }) => id)).toEqual(['a', 'b', 'b']);
+    world.running[2]?.settle(completed(2));
+    await over;
+    expect(world.commits.at(-1)).toMatchObject({ ended: true, status: 'completed' });
+  });
+
+  it('sends a request again only when it is written that it failed', async () => {
+    let now = 0;
+    const world = new HandSettled();
+    const request = node('a', 'http', { url: 'http://127.0.0.1/', retry: { max_attempts: 2 } });
+    const { turn, over } = takeTurn(world, [request], [], [], () => now);
+    await settled();
+    world.hold();
+    const failure = { code: 'HTTP_STATUS', message: 'no luck' };
+    world.running[0]?.settle({ kind: 'failed', failure, retryable: true });
+    await settled();
+    expect(world.commits.at(-1)).toMatchObject({ released: true, steps: [{ status: 'backing_off' }] });
+    now = 1_000_000;
+    turn.nudge();
+    await settled();
+    expect(world.running).toHaveLength(1);
+    world.goOn();
+    await over;
   });
 });

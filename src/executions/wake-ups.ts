@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
-/** The one channel on which instances tell each other that some executions changed; the payload is their ids. */
+/** The one channel on which instances tell each other that some executions changed: the sender, a space, and their ids. */
 export const WAKE_CHANNEL = 'holdpoint_wake';
 
 /** What arrives within this time travels together: NOTIFY takes a lock over all commits of the database. */
@@ -22,6 +23,7 @@ export class WakeUps {
   private readonly listeners = new Set<Listener>();
   private readonly gathered = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
+  private readonly self = randomUUID();
 
   constructor(private readonly dataSource: DataSource) {}
 
@@ -36,17 +38,22 @@ export class WakeUps {
     this.listeners.add(listener);
   }
 
-  /** Also called by the worker for what comes from other processes. */
-  arrived(executionIds: string[]): void {
+  /** What came over the channel, from this process too. */
+  heard(payload: string): void {
+    const [sender, ids = ''] = payload.split(' ');
+    if (sender !== this.self) this.arrived(ids === '' ? [] : ids.split(','));
+  }
+
+  private arrived(executionIds: string[]): void {
     for (const listener of this.listeners) listener(executionIds);
   }
 
   private async send(): Promise<void> {
     this.timer = undefined;
-    const payload = this.gathered.size > IDS ? '' : [...this.gathered].join(',');
+    const ids = this.gathered.size > IDS ? '' : [...this.gathered].join(',');
     this.gathered.clear();
     try {
-      await this.dataSource.query('select pg_notify($1, $2)', [WAKE_CHANNEL, payload]);
+      await this.dataSource.query('select pg_notify($1, $2)', [WAKE_CHANNEL, `${this.self} ${ids}`]);
     } catch (error) {
       this.logger.warn(`could not notify other workers; they will look within a second: ${String(error)}`);
     }

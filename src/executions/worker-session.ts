@@ -8,7 +8,7 @@ interface Listener {
   /** The session has ended: others may take over what this worker holds, at any moment. */
   lost(): void;
   regained(): void;
-  woken(executionIds: string[]): void;
+  heard(payload: string): void;
 }
 
 /** A session that does not answer for so long is taken for lost. */
@@ -49,7 +49,7 @@ export class WorkerSession {
     });
     client.on('error', (error) => this.lose(client, error));
     client.on('end', () => this.lose(client, new Error('the connection ended')));
-    client.on('notification', ({ payload }) => this.listener.woken(payload ? payload.split(',') : []));
+    client.on('notification', ({ payload }) => this.listener.heard(payload ?? ''));
     this.client = client;
     try {
       await this.settle(client);

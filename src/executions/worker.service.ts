@@ -1,23 +1,34 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
 import { Settings } from '../config/settings.js';
 import { sqlState, Transactions } from '../platform/database/transactions.js';
 import { WorkflowsService } from '../workflows/workflows.service.js';
+import { LocalWorker } from './local-worker.js';
 import { NodeRunner } from './node-runner.js';
-import { Turn } from './turn.js';
-import { TurnState } from './turn-state.js';
-import { type Claim, TurnRepository } from './turn.repository.js';
+import { compensableNodes } from './compensation.js';
+import { OutsideService } from './outside.service.js';
+import { type Beside, Draft } from './settled.js';
+import { SNAPSHOT_FORMAT } from './snapshot.js';
+import { Turn, type TurnWorld } from './turn.js';
+import { type Chance, TurnState } from './turn-state.js';
+import { type Claim, type FreshClaim, type Receipt, type TurnCommit, TurnRepository } from './turn.repository.js';
 import { TurnWriter } from './turn-writer.js';
 import { WakeUps } from './wake-ups.js';
 import { WorkerSession } from './worker-session.js';
 
-/** How often the table is looked at when nobody calls, and dead workers are looked for. */
+/** How often the table is looked at when nobody calls. */
 const LOOK_MS = 1_000;
+
+/** How often dead workers are looked for: their executions are to go on within a second, with one survivor too. */
+const DEAD_MS = 250;
 
 /** Cardinality, data, integrity and program limits (PostgreSQL, appendix A): the same statement fails again. */
 const NEVER_ACCEPTED = /^(21|22|23|54)/;
 
 /** A turn that broke on our side is due again after this, so that it does not spin. */
 const BROKEN_TURN_SECONDS = 5;
+
+const CHANCE: Chance = { now: () => performance.now(), random: Math.random, newId: () => uuidv7() };
 
 interface HeldTurn {
   claim: Claim;
@@ -42,8 +53,17 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   private session: WorkerSession | undefined;
   private stopping = false;
   private looking = false;
+  /** Places that are kept for executions that are being started here. */
+  private reserved = 0;
+  /** The last claim filled all places, or none was free for one: others may be due that come before what starts now. */
+  private mayBeMore = false;
+  /** How many may run at once is limited, for organizations or workflows; looked at every second. */
+  private isLimited = true;
   private lookAgain = false;
+  private takingOver = false;
   private timer: NodeJS.Timeout | undefined;
+  /** When it rings, by the clock of this process. */
+  private alarm = Infinity;
   private intervals: NodeJS.Timeout[] = [];
 
   constructor(
@@ -54,20 +74,28 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     private readonly wakeUps: WakeUps,
     private readonly runner: NodeRunner,
     private readonly writer: TurnWriter,
+    private readonly outside: OutsideService,
+    private readonly localWorker: LocalWorker,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     if (!this.settings.HOLDPOINT_ROLES.includes('worker')) return;
     this.wakeUps.listen((ids) => this.woken(ids));
+    this.localWorker.register({
+      reserve: () => this.reserve(),
+      giveBack: () => void (this.reserved -= 1),
+      take: (claim) => this.takeFresh(claim),
+    });
     this.session = new WorkerSession(this.settings.DATABASE_URL, {
       lost: () => this.abandonAll(),
       regained: () => this.look(),
-      woken: (ids) => this.wakeUps.arrived(ids),
+      heard: (payload) => this.wakeUps.heard(payload),
     });
     await this.session.open();
     const renewMs = (this.settings.WORKER_LEASE_SECONDS * 1000) / 3;
     this.intervals = [
       setInterval(() => this.watch(), LOOK_MS),
+      setInterval(() => void this.takeOver(), DEAD_MS),
       setInterval(() => void this.attempt('renew leases', () => this.renew()), renewMs),
     ];
     this.watch();
@@ -98,16 +126,31 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   private watch(): void {
     void this.session?.check();
     void this.attempt('look after what it holds', () => this.nudgeChanged());
-    void this.attempt('release dead workers', async () => {
+    void this.attempt('look for limits', () => this.lookForLimits()).then(() => this.look());
+  }
+
+  /** One at a time: while the database is away they must not pile up. */
+  private async takeOver(): Promise<void> {
+    if (this.takingOver) return;
+    this.takingOver = true;
+    await this.attempt('release dead workers', async () => {
       const released = await this.transactions.read((tx) => this.repository.releaseDeadWorkers(tx));
-      if (released > 0) this.logger.warn(`took over ${released} executions of workers that are gone`);
-    }).then(() => this.look());
+      if (released === 0) return;
+      this.logger.warn(`took over ${released} executions of workers that are gone`);
+      this.look();
+    });
+    this.takingOver = false;
+  }
+
+  private async lookForLimits(): Promise<void> {
+    const limited = await this.transactions.read((tx) => this.repository.hasLimitedWorkflows(tx));
+    this.isLimited = limited || this.settings.ORGANIZATION_CONCURRENCY > 0;
   }
 
   private async nudgeChanged(): Promise<void> {
     const turns = [...this.turns.values()].flatMap(({ turn }) => (turn ? [turn] : []));
     if (turns.length === 0) return;
-    const held = turns.map(({ claim: { id, epoch, nudges } }) => ({ id, epoch, nudges }));
+    const held = turns.map(({ claim: { id, epoch, nudges, changes } }) => ({ id, epoch, nudges, changes }));
     const changed = new Set(await this.transactions.read((tx) => this.repository.findChanged(tx, held)));
     for (const turn of turns) if (changed.has(turn.claim.id)) turn.nudge();
   }
@@ -115,6 +158,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   /** Claims until nothing is due or no place is free; called as often as anybody likes. */
   private look(): void {
     this.lookAgain = true;
+    if (this.places <= 0) this.mayBeMore = true;
     if (this.looking) return;
     this.looking = true;
     void this.attempt('claim', async () => {
@@ -128,17 +172,39 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private mayClaim(): boolean {
-    return !this.stopping && this.session?.worker !== undefined && this.turns.size < this.settings.WORKER_CONCURRENCY;
+    return !this.stopping && this.session?.worker !== undefined && this.places > 0;
+  }
+
+  private get places(): number {
+    return this.settings.WORKER_CONCURRENCY - this.turns.size - this.reserved;
+  }
+
+  private reserve(): number | undefined {
+    if (!this.mayClaim() || this.mayBeMore || this.isLimited) return undefined;
+    this.reserved += 1;
+    return this.session?.worker;
+  }
+
+  private takeFresh(claim: FreshClaim & { worker: number | null }): void {
+    this.reserved -= 1;
+    // The session may have ended since; then others take the execution over.
+    if (this.session?.worker === claim.worker) this.begin(this.timed(claim), true);
   }
 
   private async claim(): Promise<void> {
     const worker = this.session?.worker;
     if (worker === undefined) return;
-    const places = this.settings.WORKER_CONCURRENCY - this.turns.size;
+    const { places } = this;
     const lease = this.settings.WORKER_LEASE_SECONDS;
-    const claims = await this.transactions.read((tx) => this.repository.claimDue(tx, worker, places, lease));
-    for (const claim of claims) this.begin(claim);
-    if (claims.length === places) this.lookAgain = true;
+    const { ORGANIZATION_CONCURRENCY: most } = this.settings;
+    const claims = this.isLimited
+      ? await this.transactions.run((tx) => this.repository.claimWithinLimits(tx, worker, places, lease, most))
+      : await this.transactions.read((tx) => this.repository.claimDue(tx, worker, places, lease));
+    if (this.session?.worker !== worker) return; // they are under a number that is over; others take them
+    for (const claim of claims) this.begin(this.timed(claim), false);
+    this.mayBeMore = claims.length === places;
+    // Within limits, who may have no more can have filled the list of candidates; the next look leaves them out.
+    if (this.mayBeMore || (this.isLimited && claims.length > 0)) this.lookAgain = true;
     else await this.setAlarm();
   }
 
@@ -147,20 +213,47 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     const seconds = await this.transactions.read((tx) => this.repository.secondsToNextDue(tx));
     clearTimeout(this.timer);
     // What is due and could not be claimed is being changed by somebody; the next look is soon enough.
-    if (seconds === null || seconds <= 0 || seconds * 1000 > LOOK_MS) return;
-    this.timer = setTimeout(() => this.look(), Math.ceil(seconds * 1000));
+    this.alarm = Infinity;
+    if (seconds !== null && seconds > 0) this.setAlarmIn(seconds * 1000);
   }
 
-  private begin(claim: Claim): void {
+  /** Later moments are found by looking. */
+  private setAlarmIn(milliseconds: number): void {
+    const at = CHANCE.now() + milliseconds;
+    if (milliseconds > LOOK_MS || at >= this.alarm) return;
+    clearTimeout(this.timer);
+    this.alarm = at;
+    this.timer = setTimeout(() => {
+      this.alarm = Infinity;
+      this.look();
+    }, Math.ceil(milliseconds));
+  }
+
+  /** An execution that its turn let go of may be due again at once, or before the next look. */
+  private async commit(commit: TurnCommit, beside: Beside, claim: Claim): Promise<Receipt | null> {
+    const receipt = await this.writer.write(commit, beside, claim);
+    if (!receipt || !commit.released || commit.ended) return receipt;
+    const moment = commit.wake_at === undefined ? Infinity : Date.parse(commit.wake_at) - CHANCE.now();
+    const wait = Math.min((commit.wake_in ?? Infinity) * 1000, moment - (claim.clock_ahead ?? 0));
+    this.setAlarmIn(receipt.nudges === commit.nudges ? Math.max(0, wait) : 0);
+    return receipt;
+  }
+
+  private timed({ database_now, ...claim }: FreshClaim): Claim {
+    return { ...claim, clock_ahead: database_now - CHANCE.now() };
+  }
+
+  /** @param isNew it has no steps yet */
+  private begin(claim: Claim, isNew: boolean): void {
     const entry: HeldTurn = { claim, turn: undefined, abandoned: false, over: Promise.resolve() };
     const stale = this.turns.get(claim.id); // an older claim of ours, whose lease ran out
     if (stale) abandon(stale);
     this.turns.set(claim.id, entry);
-    entry.over = this.takeTurn(claim, entry)
+    entry.over = this.takeTurn(claim, entry, isNew)
       .catch((error: unknown) => this.giveUp(claim, error))
       .finally(() => {
         if (this.turns.get(claim.id) === entry) this.turns.delete(claim.id);
-        this.look();
+        if (this.mayBeMore || this.isLimited) this.look();
       });
   }
 
@@ -171,30 +264,51 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     else await this.attempt('hand back', () => this.handBack([claim], BROKEN_TURN_SECONDS));
   }
 
-  private async fail({ id: execution_id, epoch, nudges }: Claim): Promise<void> {
+  private async fail(claim: Claim): Promise<void> {
+    const { id: execution_id, epoch } = claim;
+    const sight = await this.transactions.read((tx) => this.repository.look(tx, claim));
+    if (!sight) return;
+    const { nudges, changes, compensable } = sight;
     const message = 'A result could not be stored. The log of the worker says why; the execution cannot go on.';
-    const failure = { code: 'INTERNAL_ERROR', message };
-    const events = [{ type: 'execution.failed' as const, data: failure }];
-    const end = { status: 'failed' as const, released: true, ended: true, error: failure, steps: [], events };
-    await this.writer.write({ execution_id, epoch, nudges, ...end }, []);
+    const error = { code: 'INTERNAL_ERROR', message };
+    const how = compensable
+      ? { status: 'compensating' as const, ending: 'failed' as const, ended: false, wake_in: 0 }
+      : { status: 'failed' as const, ended: true };
+    const type = compensable ? ('execution.compensating' as const) : ('execution.failed' as const);
+    const said = { error, events: [{ type, data: error }], steps: [], outside: false, released: true, compensable };
+    const commit = { execution_id, epoch, nudges, changes, ...said, ...how };
+    await this.commit(commit, { ...new Draft().beside, closing: true }, claim);
   }
 
-  private async takeTurn(claim: Claim, entry: HeldTurn): Promise<void> {
-    const [graph, rows] = await this.transactions.read((tx) =>
-      Promise.all([
-        this.workflows.graphOf(tx, claim.workflow_id, claim.version),
-        this.repository.loadSteps(tx, claim.id),
-      ]),
-    );
-    const state = new TurnState(claim, graph, rows, () => performance.now(), Math.random);
-    entry.turn = new Turn(state, {
-      run: (begun, step, signal) => this.runner.run(begun, step, signal),
-      commit: (commit, parked) => this.writer.write(commit, parked),
-      reload: (of, open) => this.transactions.read((tx) => this.repository.reload(tx, of, open)),
-    });
+  private async takeTurn(claim: Claim, entry: HeldTurn, isNew: boolean): Promise<void> {
+    const state = await this.load(claim, isNew);
+    const { graph } = state;
+    const world: TurnWorld = {
+      run: ({ node }, step, signal) => this.runner.run(node, step, claim, signal),
+      commit: (commit, beside) => this.commit(commit, beside, claim),
+      look: () => this.transactions.read((tx) => this.repository.look(tx, claim)),
+      lookOutside: (waiting) => this.outside.look(claim, graph, waiting),
+      reload: ({ nudges, changes, compensable }) =>
+        this.load({ ...claim, nudges, changes, compensable, snapshot: null }),
+    };
+    entry.turn = new Turn(state, world, CHANCE.now);
     if (this.stopping) entry.turn.drain();
     if (entry.abandoned) return;
     await entry.turn.take();
+  }
+
+  private load(claim: Claim, isNew = false): Promise<TurnState> {
+    return this.transactions.read(async (tx) => {
+      const graph = await this.workflows.graphOf(tx, claim.workflow_id, claim.version, claim.scope);
+      const snapshot = claim.snapshot?.format === SNAPSHOT_FORMAT && !claim.ending ? claim.snapshot : null;
+      if (snapshot) {
+        const named = await this.repository.loadNamedSteps(tx, claim.id, snapshot.kept);
+        return new TurnState(claim, graph, named, CHANCE, snapshot);
+      }
+      const outputsOf = claim.ending ? compensableNodes(graph) : [];
+      const rows = isNew ? [] : await this.repository.loadSteps(tx, claim.id, outputsOf);
+      return new TurnState(claim, graph, rows, CHANCE);
+    });
   }
 
   private async renew(): Promise<void> {
