@@ -251,6 +251,8 @@ describe('a query', () => {
     ['/api/workflows?__proto__[admin]=1', '/__proto__[admin]'],
     ['/api/executions?status=asleep', '/status'],
     ['/api/executions?workflow_id=7', '/workflow_id'],
+    ['/api/executions?error=%00', '/error'],
+    ['/api/executions?created_after=yesterday', '/created_after'],
     ['/api/checkpoints?execution_id=%00', '/execution_id'],
     ['/api/audit?subject_id=a%00b', '/subject_id'],
     ['/api/audit?subject_type=%00', '/subject_type'],
@@ -277,18 +279,28 @@ describe('a path', () => {
     },
   );
 
+  it.each(['%00', 'a%20b', '%F0%9F%92%A5', 'x'.repeat(65)])(
+    'with an id that no node can have is refused: %s',
+    async (id) => {
+      const send = () => get(`/api/executions/${executionId}/steps/${id}/1/attempts`);
+      await expectRefusal(send, { status: 422, code: 'VALIDATION_FAILED', pointers: [''] });
+    },
+  );
+
   it('that cannot be decoded is refused', async () => {
     await expectRefusal(() => get('/api/workflows/%E0%A4%A'), { status: 400, code: 'MALFORMED_REQUEST' });
   });
 });
 
 describe('a stranger', () => {
-  const routes = (): [string, (auth: { Authorization: string }) => Test][] => {
+  type Named = [route: string, send: (auth: { Authorization: string }) => Test];
+  const routes = (): Named[] => {
     const [w, e, c] = [
       `/api/workflows/${workflowId}`,
       `/api/executions/${executionId}`,
       `/api/checkpoints/${checkpointId}`,
     ];
+    const step = `${e}/steps/review/1`;
     return [
       ['GET /api/workflows/{id}', (auth) => get(w, auth)],
       [
@@ -301,7 +313,13 @@ describe('a stranger', () => {
       ['GET /api/workflows/{id}/executions', (auth) => get(`${w}/executions`, auth)],
       ['GET /api/executions/{id}', (auth) => get(e, auth)],
       ['GET /api/executions/{id}/events', (auth) => get(`${e}/events`, auth)],
-      ['POST /api/executions/{id}/cancel', (auth) => post(`${e}/cancel`, auth)],
+      ['GET /api/executions/{id}/steps/{node_id}/{iteration}/attempts', (auth) => get(`${step}/attempts`, auth)],
+      ['POST /api/executions/{id}/steps/{node_id}/{iteration}/cancel', (auth) => post(`${step}/cancel`, auth)],
+      ...['cancel', 'pause', 'resume', 'retry'].map((act): Named => {
+        return [`POST /api/executions/{id}/${act}`, (auth) => post(`${e}/${act}`, auth)];
+      }),
+      ['POST /api/executions/{id}/rerun', (auth) => post(`${e}/rerun`, auth).send({ from: { node_id: 'review' } })],
+      ['POST /api/executions/{id}/signals', (auth) => post(`${e}/signals`, auth).send({ name: 'go' })],
       ['GET /api/checkpoints/{id}', (auth) => get(c, auth)],
       [
         'POST /api/checkpoints/{id}/decide',
@@ -385,7 +403,11 @@ describe('a viewer', () => {
       () => test.http().patch(w).set(vic.auth).set('If-Match', '"1"').send({ name: 'Other' }),
       () => post(`${w}/deactivate`, vic.auth).set('If-Match', '"1"'),
       () => post('/api/executions', vic.auth).send({ workflow_id: workflowId }),
-      () => post(`${e}/cancel`, vic.auth),
+      ...['cancel', 'pause', 'resume', 'retry'].map((act) => () => post(`${e}/${act}`, vic.auth)),
+      () => post(`${e}/steps/review/1/cancel`, vic.auth),
+      () => post(`${e}/rerun`, vic.auth).send({ from: { node_id: 'review' } }),
+      () => post(`${e}/signals`, vic.auth).send({ name: 'go' }),
+      () => post('/api/signals', vic.auth).send({ name: 'go', correlation_key: 'key' }),
       () => decide(checkpointId, vic.auth).set('If-Match', '"1"').send({ action: 'approve' }),
       () => post('/api/security/execute', vic.auth).send({ code: 'print(1)' }),
     ]) {

@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import request from 'supertest';
 import { edge, node } from './definitions.js';
-import { makeInstallation, type ServerProcess } from './spawn-server.js';
+import { makeInstallation, registerAt, type ServerProcess } from './spawn-server.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 import { waitFor } from './wait-for.js';
 
@@ -45,13 +44,7 @@ describe('kill -9', () => {
     database = await createTestDatabase();
     installation = makeInstallation(database.url);
     server = await installation.start();
-    const person = {
-      email: `ann-${randomBytes(4).toString('hex')}@test.example`,
-      password: randomBytes(12).toString('base64url'),
-      name: 'Ann',
-    };
-    const { body } = await request(server.url).post('/api/auth/register').send(person).expect(201);
-    auth = { Authorization: `Bearer ${body.access_token}` };
+    auth = await registerAt(server.url);
   });
   afterAll(async () => {
     await Promise.all([server, ...others].map((process) => process.end('SIGKILL')));

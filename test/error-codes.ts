@@ -10,10 +10,10 @@ export const PRODUCT: ReadonlyMap<string, string> = new Map(
     .map((path) => [path, withoutComments(readFileSync(path, 'utf8'))]),
 );
 
-/** Words of the sources that look like codes: of SQL, of systems, of algorithms. */
+/** Words of the sources that look like codes: of SQL, of HTTP, of systems, of algorithms. */
 export const NO_CODES = (
-  'CAP_SYS_ADMIN CASCADE DESC EADDRINUSE EEXIST EPERM ES256 FALSE NFKC PATH PG_VERSION RESTRICT SIGINT SIGKILL SIGTERM ' +
-  'SIGXCPU TRUE'
+  'CAP_SYS_ADMIN CASCADE DELETE DESC EADDRINUSE EEXIST EPERM ES256 FALSE HEAD NFKC OPTIONS PATCH PATH PG_VERSION POST ' +
+  'RESTRICT SIGINT SIGKILL SIGTERM SIGXCPU TRUE'
 ).split(' ');
 
 /** Codes that the sources put together, by the text that does it. */

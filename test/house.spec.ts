@@ -9,8 +9,11 @@ import { codesIn, codesOfSources, NO_CODES, PRODUCT, thrownCodes } from './error
 import { borderViolations, FORBIDDEN_IMPORTS, plantImports } from './planted-imports.js';
 
 const THIS = 'test/house.spec.ts';
-const OURS = globSync(['src/**/*.ts', 'test/**/*.ts', 'migrations/*.ts', 'scripts/*.mjs', 'bench/*.{ts,mjs}']);
+const OURS = globSync(['src/**/*.ts', 'test/**/*.ts', 'migrations/*.ts', 'scripts/*.mjs', 'bench/**/*.mjs']);
 const PAGES = globSync(['*.md', 'docs/**/*.md', 'src/**/*.md', 'bench/*.md']);
+
+/** The numbers of the twenty patterns of van der Aalst et al. (2003). */
+const CLASSIC_PATTERNS = Array.from({ length: 20 }, (_, i) => String(i + 1));
 
 const read = (path: string) => readFileSync(path, 'utf8');
 
@@ -112,6 +115,18 @@ describe('the pages', () => {
     const definitions = blocks.map((text) => JSON.parse(text) as object).filter((value) => 'nodes' in value);
     expect(definitions.length).toBeGreaterThanOrEqual(2);
     expect(definitions.map((definition) => validateDefinition(definition)).filter(({ ok }) => !ok)).toEqual([]);
+  });
+
+  it('name for each workflow pattern the test that shows it, and no other', () => {
+    const tests = [...read('src/workflows/engine/patterns.spec.ts').matchAll(/'(WCP-\d+ [^']+)'/g)];
+    const rows = read('docs/patterns.md').match(/^\| \d+ .*$/gm) ?? [];
+    const named = rows.map((row) => row.split('|')[4]?.trim() ?? '').filter((title) => title !== '');
+    expect(rows.map((row) => /\d+/.exec(row)?.[0])).toEqual([...CLASSIC_PATTERNS, '24', '29', '30', '43']);
+    expect(named).toEqual(tests.map(([, title]) => title));
+    const product = read('test/patterns.e2e-spec.ts').replaceAll('%s', 'code');
+    const shown = rows.map((row) => row.split('|')[5]?.trim() ?? '').filter((title) => title !== '');
+    expect(shown.length).toBeGreaterThan(10);
+    expect(shown.filter((title) => !product.includes(`'${title}'`))).toEqual([]);
   });
 });
 

@@ -31,7 +31,7 @@ describe('the schema', () => {
   });
 
   it('goes down and up again, and ten instances may bring it up at once', async () => {
-    await source.undoLastMigration();
+    for (const _ of source.migrations) await source.undoLastMigration();
     const tables = await database.query(
       `select 1 from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations'`,
     );

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import request from 'supertest';
 
 export interface ServerProcess {
   url: string;
@@ -28,6 +30,17 @@ export function makeInstallation(databaseUrl: string) {
     start: (more: Record<string, string> = {}) => spawnServer({ ...settings, ...more }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** Somebody new with an organization of their own; answers what their requests carry. */
+export async function registerAt(url: string): Promise<{ Authorization: string }> {
+  const person = {
+    email: `ann-${randomBytes(4).toString('hex')}@test.example`,
+    password: randomBytes(12).toString('base64url'),
+    name: 'Ann',
+  };
+  const { body } = await request(url).post('/api/auth/register').send(person).expect(201);
+  return { Authorization: `Bearer ${body.access_token}` };
 }
 
 /** The compiled product as a process of its own, as `npm start` runs it. */

@@ -1,6 +1,11 @@
-/** Asks until the answer satisfies, at most 20 s. */
-export async function waitFor<T>(what: string, ask: () => Promise<T>, satisfies: (answer: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 20_000;
+/** Asks until the answer satisfies, at most 20 s unless told otherwise. */
+export async function waitFor<T>(
+  what: string,
+  ask: () => Promise<T>,
+  satisfies: (answer: T) => boolean,
+  seconds = 20,
+): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();
     if (satisfies(answer)) return answer;

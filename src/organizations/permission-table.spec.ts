@@ -8,7 +8,7 @@ workflow:read           x      x      x        x        x
 workflow:write          x      x      x        -        -
 execution:read          x      x      x        x        x
 execution:start         x      x      x        -        -
-execution:cancel        x      x      x        -        -
+execution:control       x      x      x        -        -
 checkpoint:read         x      x      x        x        x
 checkpoint:decide       x      x      -        x        -
 code:execute            x      x      x        -        -
