@@ -34,8 +34,11 @@ const sandboxSpecs = [
   '**/src/**/*.sandbox-spec.ts',
 ];
 
+/** They hold the product to a time, so nothing may run beside them: `npm test` runs them last, one after another. */
+const timedSpecs = ['**/test/{embedded-start,crash,faults}.e2e-spec.ts'];
+
 /**
- * `unit` needs nothing but this folder; `full` needs a database and the sandbox. Needs Node >= 24.9 with
+ * `unit` needs nothing but this folder; `full` and `timed` need a database and the sandbox. Needs Node >= 24.9 with
  * --experimental-vm-modules.
  * @type {import('jest').Config}
  */
@@ -60,7 +63,15 @@ export default {
         '<rootDir>/src/**/*.db-spec.ts',
         '<rootDir>/test/**/*.{spec,db-spec,e2e-spec}.ts',
         '!**/test/house.spec.ts',
+        ...timedSpecs.map((glob) => `!${glob}`),
       ],
+    },
+    {
+      ...shared,
+      displayName: 'timed',
+      globalSetup: '<rootDir>/test/global-setup.mjs',
+      globalTeardown: '<rootDir>/test/global-teardown.mjs',
+      testMatch: timedSpecs,
     },
   ],
   // Only here does it count; unit tests need milliseconds.

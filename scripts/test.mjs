@@ -14,15 +14,27 @@ if (!unit) {
   }
   buildIfStale(); // tests that kill processes run the compiled product
 }
-const { status } = spawnSync(
-  process.execPath,
-  [
-    '--experimental-vm-modules',
-    '--disable-warning=ExperimentalWarning',
-    'node_modules/jest/bin/jest.js',
-    ...(unit ? ['--selectProjects', 'unit'] : []),
-    ...process.argv.slice(2).filter((argument) => argument !== '--unit'),
-  ],
-  { stdio: 'inherit' },
-);
-process.exit(status ?? 1);
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--unit');
+
+/** @param {string[]} options */
+function runJest(...options) {
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      '--experimental-vm-modules',
+      '--disable-warning=ExperimentalWarning',
+      'node_modules/jest/bin/jest.js',
+      ...options,
+      ...wanted,
+    ],
+    { stdio: 'inherit' },
+  );
+  return status ?? 1;
+}
+
+if (unit) process.exit(runJest('--selectProjects', 'unit'));
+if (wanted.length > 0) process.exit(runJest());
+// Tests that hold the product to a time have the machine to themselves.
+const together = runJest('--selectProjects', 'unit', 'full');
+const alone = runJest('--selectProjects', 'timed', '--maxWorkers=1');
+process.exit(together || alone);
