@@ -75,7 +75,7 @@ export function readClaims(payload: unknown, seconds: number): TokenSubject | un
 }
 
 /** The credentials of RFC 6750 §2.1, and nothing beside them; tokens in queries, bodies and cookies are not read. */
-function bearerToken(authorization: string | undefined): string | null {
+export function bearerToken(authorization: string | undefined): string | null {
   const token = /^Bearer ([\w.-]+)$/i.exec(authorization ?? '')?.[1];
   return token !== undefined && token.length <= MAX_LENGTH ? token : null;
 }

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Post } from '@nestjs/common';
 import { ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type Actor, CurrentActor, CurrentPrincipal, type Principal } from '../platform/http/principal.js';
-import { Public, SignedIn } from '../platform/http/requires.decorator.js';
+import { InPerson, Public, SignedIn } from '../platform/http/requires.decorator.js';
 import { Returns, ReturnsNothing } from '../platform/http/returns.decorator.js';
 import { RateLimit } from '../platform/throttling/rate-limit.guard.js';
 import {
@@ -70,7 +70,7 @@ export class AuthController {
   }
 
   @ApiOperation({ summary: 'End this session; its tokens stop working at once' })
-  @SignedIn()
+  @InPerson()
   @ReturnsNothing()
   @Post('logout')
   logOut(@CurrentPrincipal() principal: Principal, @CurrentActor() actor: Actor) {

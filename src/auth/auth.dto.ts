@@ -1,18 +1,11 @@
 import { z } from 'zod';
+import { emailAddress } from '../platform/http/email-address.js';
 import { PERMISSIONS, ROLES } from '../platform/http/permissions.js';
 import { pageOf, timestamp } from '../platform/http/returns.decorator.js';
 import { pageQuery } from '../platform/http/signed-cursor.js';
 
-/** One spelling for each address: spaces around it are cut off and it is put in lower case. RFC 5321 allows 254 characters. */
-const email = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .pipe(z.email().max(254))
-  .meta({ format: 'email', example: 'ada@example.com' });
-
 /** 1 to 120 characters on one line. */
-const name = z
+export const oneLineName = z
   .string()
   .max(120)
   .regex(/\S/, 'must not be blank')
@@ -23,25 +16,35 @@ const password = z.string().min(1).max(4_096);
 
 export const registerBody = z
   .strictObject({
-    email,
+    email: emailAddress,
     password: password.meta({
       description: '15 to 1,024 characters; easy to guess ones are refused',
       example: 'seven quiet rivers run',
     }),
-    name: name.meta({ example: 'Ada Lovelace' }),
-    organization_name: name
+    name: oneLineName.meta({ example: 'Ada Lovelace' }),
+    organization_name: oneLineName
       .optional()
       .meta({ description: 'Without it the organization is named after the person', example: 'Analytical Engines' }),
   })
   .meta({ id: 'Register' });
 export type RegisterBody = z.output<typeof registerBody>;
 
-export const loginBody = z.strictObject({ email, password }).meta({ id: 'Login' });
+export const loginBody = z
+  .strictObject({
+    email: emailAddress,
+    password,
+    organization_id: z
+      .uuid()
+      .toLowerCase()
+      .optional()
+      .describe('Where to sign in; without it, where the person has been a member longest'),
+  })
+  .meta({ id: 'Login' });
 export type LoginBody = z.output<typeof loginBody>;
 
 /** RFC 6749 §4.3.2. Parameters that we do not know are ignored, as §3.2 asks. */
 export const passwordGrantBody = z
-  .object({ grant_type: z.literal('password'), username: email, password })
+  .object({ grant_type: z.literal('password'), username: emailAddress, password })
   .meta({ id: 'PasswordGrant' });
 export type PasswordGrantBody = z.output<typeof passwordGrantBody>;
 

@@ -4,6 +4,9 @@ import { Settings } from '../config/settings.js';
 import { OrganizationsModule } from '../organizations/organizations.module.js';
 import { AccessTokenStrategy } from './access-token-strategy.js';
 import { AccountsService } from './accounts.service.js';
+import { ApiKeysController } from './api-keys.controller.js';
+import { ApiKeysRepository } from './api-keys.repository.js';
+import { ApiKeysService } from './api-keys.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
@@ -16,7 +19,7 @@ import { UsersRepository } from './users.repository.js';
 
 @Module({
   imports: [AuditModule, OrganizationsModule],
-  controllers: [AuthController, SessionsController],
+  controllers: [AuthController, SessionsController, ApiKeysController],
   providers: [
     { provide: SigningKeys, inject: [Settings], useFactory: loadSigningKeys },
     AccessTokenStrategy,
@@ -24,9 +27,11 @@ import { UsersRepository } from './users.repository.js';
     AuthService,
     AccountsService,
     SessionsService,
+    ApiKeysService,
     PasswordHashes,
     UsersRepository,
     SessionsRepository,
+    ApiKeysRepository,
   ],
   exports: [JwtAuthGuard, AccountsService],
 })

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditService } from '../audit/audit.service.js';
 import { Settings } from '../config/settings.js';
 import { OrganizationsService } from '../organizations/organizations.service.js';
-import { Transactions } from '../platform/database/transactions.js';
+import { type Transaction, Transactions } from '../platform/database/transactions.js';
 import { DomainError } from '../platform/errors/domain-error.js';
 import type { Actor, Principal } from '../platform/http/principal.js';
 import { AccountsService } from './accounts.service.js';
@@ -51,10 +51,10 @@ export class AuthService {
   }
 
   /** @throws DomainError INVALID_CREDENTIALS, the same for a wrong password and an unknown e-mail; NO_ORGANIZATION, BUSY */
-  async logIn(actor: Actor, { email, password }: LoginBody): Promise<Tokens> {
+  async logIn(actor: Actor, { email, password, organization_id }: LoginBody): Promise<Tokens> {
     const earliestRefusal = performance.now() + REFUSAL_MS;
     const { user, correct } = await this.accounts.verifyPassword(email, password);
-    if (user && correct) return this.startSession(actor, user);
+    if (user && correct) return this.startSession(actor, user, organization_id);
     if (user) await this.recordRefusal(actor, user);
     await sleep(Math.max(0, earliestRefusal - performance.now()));
     throw new DomainError('unauthenticated', 'INVALID_CREDENTIALS', 'E-mail or password is wrong. Check both.');
@@ -77,13 +77,22 @@ export class AuthService {
     return { user: { id, email, name }, organization, role, permissions: [...permissions] };
   }
 
-  private async startSession(actor: Actor, user: User): Promise<Tokens> {
+  private async startSession(actor: Actor, user: User, wanted: string | undefined): Promise<Tokens> {
     const grant = await this.transactions.run(async (tx) => {
-      const home = await this.organizations.findHome(tx, user.id);
-      if (!home) throw noOrganization();
-      return this.sessions.start(tx, actor, { user_id: user.id, organization_id: home.organization_id });
+      const organization_id = await this.placeOf(tx, user.id, wanted);
+      return this.sessions.start(tx, actor, { user_id: user.id, organization_id });
     });
     return this.sessions.issueTokens(grant);
+  }
+
+  private async placeOf(tx: Transaction, userId: string, wanted: string | undefined): Promise<string> {
+    if (wanted !== undefined) {
+      if (await this.organizations.findRole(tx, wanted, userId)) return wanted;
+      throw notThere(wanted);
+    }
+    const home = await this.organizations.findHome(tx, userId);
+    if (!home) throw noOrganization();
+    return home.organization_id;
   }
 
   /** Who tried is not known, so the record names no actor, only the account that was tried. */
@@ -101,6 +110,12 @@ export class AuthService {
 function registrationClosed(): DomainError {
   const message = 'Nobody can register here (REGISTRATION=closed). Ask an admin of your organization for an account.';
   return new DomainError('forbidden', 'REGISTRATION_CLOSED', message);
+}
+
+/** The same for an organization that is not there as for one that is another's. */
+function notThere(organizationId: string): DomainError {
+  const message = `This account does not belong to the organization ${organizationId}. Leave organization_id out, or ask an admin to be added.`;
+  return new DomainError('forbidden', 'NO_ORGANIZATION', message);
 }
 
 function noOrganization(): DomainError {

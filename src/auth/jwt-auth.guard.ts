@@ -4,15 +4,21 @@ import { AuthGuard } from '@nestjs/passport';
 import { DomainError } from '../platform/errors/domain-error.js';
 import { requirementOf } from '../platform/http/permission.guard.js';
 import type { PrincipalRequest } from '../platform/http/principal.js';
+import { bearerToken } from './access-token.js';
+import { API_KEY_START } from './api-key.js';
+import { ApiKeysService } from './api-keys.service.js';
 
 /**
- * Establishes who is asking and refuses nobody: the rate limit, which runs next, must count bad tokens too. What was
+ * Establishes who is asking, by an access token or an API key, and refuses nobody: the rate limit, which runs next, must count bad tokens too. What was
  * wrong with a token stays on the request for the permission guard. Public routes do not look at tokens, so that
  * probes never wait for the database.
  */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard('jwt') {
-  constructor(private readonly reflector: Reflector) {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly apiKeys: ApiKeysService,
+  ) {
     super();
   }
 
@@ -20,7 +26,9 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     if (requirementOf(this.reflector, context) === 'public') return true;
     const request = context.switchToHttp().getRequest<PrincipalRequest>();
     try {
-      await super.canActivate(context);
+      const token = bearerToken(request.headers.authorization);
+      if (token?.startsWith(API_KEY_START)) request.user = await this.apiKeys.authenticate(token);
+      else await super.canActivate(context);
     } catch (error) {
       const refusal = refusalOf(error, request.authInfo);
       if (request.headers.authorization !== undefined) request.authenticationError = refusal;

@@ -2,13 +2,13 @@ import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { idParameter } from '../platform/http/id-parameter.js';
 import { type Actor, CurrentActor, CurrentPrincipal, type Principal } from '../platform/http/principal.js';
-import { SignedIn } from '../platform/http/requires.decorator.js';
+import { InPerson } from '../platform/http/requires.decorator.js';
 import { Returns, ReturnsNothing } from '../platform/http/returns.decorator.js';
 import { listSessionsQuery, type ListSessionsQuery, sessionPage } from './auth.dto.js';
 import { SessionsService } from './sessions.service.js';
 
 @ApiTags('auth')
-@SignedIn()
+@InPerson()
 @Controller('api/auth/sessions')
 export class SessionsController {
   constructor(private readonly sessions: SessionsService) {}

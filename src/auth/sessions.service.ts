@@ -74,6 +74,7 @@ export class SessionsService {
 
   /** Does nothing when it has ended already, as two logouts at once do. */
   async logOut(actor: Actor, principal: Principal): Promise<void> {
+    if (principal.session_id === null) return; // the route lets no API key in
     await this.end(actor, principal, principal.session_id, 'logout');
   }
 
@@ -102,7 +103,8 @@ export class SessionsService {
       this.repository.findPrincipal(tx, subject.session_id, subject.user_id),
     );
     if (!row) return null;
-    return { ...row, permissions: PERMISSIONS_OF.get(row.role) ?? new Set(), authenticated_by: 'access_token' };
+    const permissions = PERMISSIONS_OF.get(row.role) ?? new Set();
+    return { ...row, api_key_id: null, permissions, authenticated_by: 'access_token' };
   }
 
   /**

@@ -3,15 +3,21 @@ import { ROLES } from '../platform/http/permissions.js';
 import { pageOf, timestamp } from '../platform/http/returns.decorator.js';
 import { pageQuery } from '../platform/http/signed-cursor.js';
 
-export const listMembersQuery = z.strictObject(pageQuery);
-export type ListMembersQuery = z.output<typeof listMembersQuery>;
+export const listOrganizationsQuery = z.strictObject(pageQuery);
+export type ListOrganizationsQuery = z.output<typeof listOrganizationsQuery>;
 
 export const organizationView = z
   .object({ id: z.uuid(), name: z.string(), created_at: timestamp })
   .meta({ id: 'Organization' });
 
-const memberView = z
-  .object({ user_id: z.uuid(), email: z.string(), name: z.string(), role: z.enum(ROLES), joined_at: timestamp })
-  .meta({ id: 'Member' });
+const ownOrganizationView = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    role: z.enum(ROLES),
+    joined_at: timestamp,
+    current: z.boolean().describe('Whether it is the one you are signed in to'),
+  })
+  .meta({ id: 'OwnOrganization' });
 
-export const memberPage = pageOf(memberView, 'MemberPage');
+export const ownOrganizationPage = pageOf(ownOrganizationView, 'OwnOrganizationPage');

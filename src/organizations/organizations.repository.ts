@@ -4,10 +4,9 @@ import type { Role } from '../platform/http/permissions.js';
 import { Membership } from './membership.entity.js';
 import { Organization } from './organization.entity.js';
 
-/** A membership together with the person it is about. */
-interface Member {
-  user_id: string;
-  email: string;
+/** An organization as one of its members sees it. */
+interface OwnOrganization {
+  id: string;
   name: string;
   role: Role;
   joined_at: Date;
@@ -36,14 +35,14 @@ export class OrganizationsRepository {
     return tx.findOne(Membership, { where: { user_id: userId }, order: { created_at: 'ASC', organization_id: 'ASC' } });
   }
 
-  /** By user id, which is the order in which the accounts were made; starts just after `after`. */
-  listMembers(tx: Transaction, organizationId: string, after: string | undefined, limit: number): Promise<Member[]> {
+  /** By id, which is the order in which they were made; starts just after `after`. */
+  listOfMember(tx: Transaction, userId: string, after: string | undefined, limit: number): Promise<OwnOrganization[]> {
     return tx.query(
-      `select m.user_id, u.email, u.name, m.role, m.created_at as joined_at
-       from memberships m join users u on u.id = m.user_id
-       where m.organization_id = $1 and ($2::uuid is null or m.user_id > $2)
-       order by m.user_id limit $3`,
-      [organizationId, after ?? null, limit],
+      `select o.id, o.name, m.role, m.created_at as joined_at
+       from memberships m join organizations o on o.id = m.organization_id
+       where m.user_id = $1 and ($2::uuid is null or o.id > $2)
+       order by o.id limit $3`,
+      [userId, after ?? null, limit],
     );
   }
 }

@@ -1,7 +1,8 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { DomainError } from '../errors/domain-error.js';
-import type { PrincipalRequest } from './principal.js';
+import type { Permission } from './permissions.js';
+import type { Principal, PrincipalRequest } from './principal.js';
 import { REQUIREMENT, type Requirement } from './requires.decorator.js';
 
 /** Runs after the authentication guard: does the principal's role hold what the route requires? */
@@ -14,13 +15,27 @@ export class PermissionGuard implements CanActivate {
     if (requirement === 'public') return true;
     const { user, authenticationError } = context.switchToHttp().getRequest<PrincipalRequest>();
     if (!user) throw authenticationError ?? unauthenticated();
-    if (requirement === 'signed-in' || user.permissions.has(requirement)) return true;
-    throw new DomainError(
-      'forbidden',
-      'PERMISSION_MISSING',
-      `This needs the permission ${requirement}, which the role ${user.role} does not have. Ask an admin of your organization.`,
-    );
+    if (requirement === 'signed-in') return true;
+    if (requirement === 'in-person') return isInPerson(user);
+    if (user.permissions.has(requirement)) return true;
+    throw permissionMissing(requirement, user);
   }
+}
+
+/** @throws DomainError SESSION_REQUIRED */
+function isInPerson(user: Principal): true {
+  if (user.session_id !== null) return true;
+  const message = 'An API key cannot do this. Sign in, and send the access token of the session.';
+  throw new DomainError('forbidden', 'SESSION_REQUIRED', message);
+}
+
+/** Also for services whose rule depends on more than the route. */
+export function permissionMissing(permission: Permission, { role, authenticated_by }: Principal): DomainError {
+  const message =
+    authenticated_by === 'api_key'
+      ? `This needs the permission ${permission}, which the scopes of this API key or the role ${role} do not have. Make a key that has it, or ask an admin of your organization.`
+      : `This needs the permission ${permission}, which the role ${role} does not have. Ask an admin of your organization.`;
+  return new DomainError('forbidden', 'PERMISSION_MISSING', message);
 }
 
 function unauthenticated(): DomainError {

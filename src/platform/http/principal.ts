@@ -7,13 +7,17 @@ import type { Permission, Role } from './permissions.js';
 export interface Principal {
   user_id: string;
   organization_id: string;
-  session_id: string;
+  /** Null with an API key. */
+  session_id: string | null;
+  /** Null with an access token. */
+  api_key_id: string | null;
   email: string;
   name: string;
   role: Role;
+  /** What the role holds now; with an API key, no more than its scopes. */
   permissions: ReadonlySet<Permission>;
   /** How the person proved who they are. */
-  authenticated_by: 'access_token';
+  authenticated_by: 'access_token' | 'api_key';
 }
 
 /** Whom the audit record names: a person, or the product itself when nobody asked. */
