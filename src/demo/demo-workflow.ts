@@ -42,7 +42,7 @@ export const REFUND_REQUEST = {
         id: 'refused',
         type: 'end',
         position: { x: 480, y: 200 },
-        data: { output: { refunded: 0, why: '{{ steps.review.output.reason }}' } },
+        data: { output: { refunded: 0, why: '{{ steps.review.output.comment }}' } },
       },
     ],
     edges: [

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { checkpointFields, checkpointTemplates, offeredActions } from './checkpoint-fields.js';
+import { label, MAX_DELAY_SECONDS, nodeId, required, text } from './definition-fields.js';
 
 /**
  * A workflow as people draw and store it: a React Flow graph. What React Flow adds to nodes and edges (`width`,
@@ -35,9 +37,6 @@ export const MAX_EDGES = 2_000;
 export const MAX_DEFINITION_BYTES = 1_048_576;
 /** How deep lists and objects of a definition may lie in each other. */
 export const MAX_DEFINITION_DEPTH = 48;
-/** A year; longer waits belong to a schedule. */
-export const MAX_DELAY_SECONDS = 31_536_000;
-
 /** Of a `map`. */
 export const MAX_ITEMS = 10_000;
 
@@ -46,10 +45,6 @@ export const DEFAULT_HANDLE = 'default';
 
 /** The way out of a node that failed, where `on_error` is `route`. */
 export const ERROR_HANDLE = 'error';
-
-const label = z.string().max(255).optional();
-const text = (max: number) => z.string().min(1).max(max);
-const required = z.unknown().refine((value) => value !== undefined, { error: 'is required' });
 
 export const retrySchema = z.strictObject({
   /** Counts the first run. */
@@ -62,8 +57,6 @@ export const retrySchema = z.strictObject({
   on: z.array(text(100)).min(1).max(20).optional(),
 });
 export type RetryPolicy = z.output<typeof retrySchema>;
-
-const nodeId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -');
 
 /**
  * When a node with several incoming edges starts: when everything that can still arrive has (`all`), at the first
@@ -168,12 +161,7 @@ const checkpointData = z.strictObject({
   compensate,
   race,
   timeout_seconds: timeout,
-  title: text(500),
-  instructions: z.string().max(10_000).optional(),
-  content: required,
-  schema: z.union([z.record(z.string(), z.unknown()), z.boolean()]).optional(),
-  editable: z.boolean().default(true),
-  not_requester: z.boolean().default(false),
+  ...checkpointFields,
 });
 
 const RESERVED = ['else', ERROR_HANDLE];
@@ -230,8 +218,9 @@ export const nodeTypes = {
   map: rules({ data: mapData, templates: ['items'], ...oneWayOut }),
   checkpoint: rules({
     data: checkpointData,
-    templates: ['title', 'instructions', 'content'],
-    handles: ['approved', 'rejected'],
+    templates: checkpointTemplates,
+    handles: [],
+    addedHandles: (data) => offeredActions(data).map(({ handle }) => handle),
     defaultHandle: 'approved',
   }),
   branch: rules({
@@ -273,7 +262,7 @@ export const isNodeType = (type: unknown): type is NodeType =>
 /** The ways out of a node, those that its data adds first; undefined where they depend on data that is missing. */
 export function handlesOf(type: NodeType, data: NodeData | undefined): readonly string[] | undefined {
   const { handles, addedHandles } = nodeTypes[type] as NodeTypeRules<z.ZodType<NodeData>>;
-  if (handles.length === 0) return handles;
+  if (handles.length === 0 && !addedHandles) return handles;
   if (!data) return addedHandles ? undefined : [...handles, ERROR_HANDLE];
   const error = 'on_error' in data && data.on_error === 'route' ? [ERROR_HANDLE] : [];
   return [...(addedHandles?.(data) ?? []), ...handles, ...error];

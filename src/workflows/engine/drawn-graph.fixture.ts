@@ -14,7 +14,7 @@ export interface DrawnNode {
 /**
  * A graph from a line such as `a>b b:approved>c b:rejected>a`: edges, with the handle where it is not the default.
  * Edges are named `a>b`. Nodes stand in the order of their first mention and are transforms unless said otherwise;
- * those whose edges name handles are checkpoints (approved, rejected) or else branches.
+ * those whose edges name handles are checkpoints (approved, rejected, changes_requested) or else branches.
  * @param whens conditions by edge
  */
 export function drawGraph(
@@ -57,11 +57,13 @@ export function drawDefinition(
 
 function drawNode(id: string, handles: string[], { type, ...data }: DrawnNode) {
   const choices = handles.filter((handle) => handle !== ERROR_HANDLE);
-  const isCheckpoint = choices.some((handle) => handle === 'approved' || handle === 'rejected');
+  const isCheckpoint = choices.some((handle) => CHECKPOINT_HANDLES.includes(handle));
   const drawn = type ?? (isCheckpoint ? 'checkpoint' : choices.length > 0 ? 'branch' : 'transform');
   const required = drawn === 'branch' ? { cases: casesOf(choices) } : requiredData[drawn];
   return { id, type: drawn, data: { ...required, ...data } };
 }
+
+const CHECKPOINT_HANDLES = ['approved', 'rejected', 'changes_requested'];
 
 /** The least that a node of a type has to say. */
 const requiredData: Readonly<Partial<Record<NodeType, object>>> = {

@@ -61,18 +61,6 @@ describe('a node', () => {
       { until: '{{ timestamp(input.soon) + duration("1h") }}' },
       { until: '2026-01-31T10:00:00.000Z' },
     ],
-    [
-      'checkpoint gives what is to be shown',
-      'checkpoint',
-      { title: '{{ input.n }}', instructions: 'Hi {{ input.who }}', content: ['{{ input.n }}'] },
-      { title: '5', instructions: 'Hi Ada', content: [5] },
-    ],
-    [
-      'checkpoint may have no instructions',
-      'checkpoint',
-      { title: 'T', content: null },
-      { title: 'T', instructions: null, content: null },
-    ],
     ['code gives its input', 'code', { ...code, input: { who: '{{ input.who }}' } }, { input: { who: 'Ada' } }],
     [
       'http gives its request',
@@ -160,9 +148,6 @@ describe('a node', () => {
   it.each<[string, object, string, string]>([
     ['transform', { output: '{{ input.missing }}' }, 'NO_SUCH_KEY', ' input.missing '],
     ['branch', branch('input.n'), 'WRONG_TYPE', 'input.n'],
-    ['checkpoint', { title: '{{ input.missing }}', content: 1 }, 'NO_SUCH_KEY', ' input.missing '],
-    ['checkpoint', { title: 'T', instructions: '{{ 1 / 0 }}', content: 1 }, 'DIVISION_BY_ZERO', ' 1 / 0 '],
-    ['checkpoint', { title: 'T', content: '{{ 1 / 0 }}' }, 'DIVISION_BY_ZERO', ' 1 / 0 '],
     ['fail', { message: '{{ input.missing }}' }, 'NO_SUCH_KEY', ' input.missing '],
     ['delay', { for_seconds: '{{ input.who }}' }, 'INVALID_VALUE', ''],
     ['delay', { for_seconds: '{{ -1 }}' }, 'INVALID_VALUE', ''],

@@ -1,17 +1,11 @@
 import type { Token } from './marking.js';
-import { MAX_DELAY_SECONDS, MAX_ITEMS } from './definition.js';
-import {
-  attemptEvaluation,
-  evaluateCondition,
-  type Evaluated,
-  type ExpressionNames,
-  type StepOutput,
-} from './expression.js';
-import { momentIn, parseTimestamp } from './expressions/cel-time.js';
+import { MAX_ITEMS } from './definition.js';
+import { type CheckpointEvaluation, evaluateCheckpoint } from './evaluate-checkpoint.js';
+import { evaluateCondition, type Evaluated, type ExpressionNames, type StepOutput } from './expression.js';
 import { WorkBudget } from './expressions/work-budget.js';
+import { asText, fieldReader, type FieldReader, momentOf, secondsOf, withValue, wrongValue } from './field-reader.js';
 import type { GraphNode } from './graph.js';
 import type { JsonObject, JsonValue } from './json-value.js';
-import { evaluateTemplate } from './template.js';
 
 /** What one start of a node is to do, its expressions evaluated. */
 export type NodeEvaluation =
@@ -20,7 +14,7 @@ export type NodeEvaluation =
   | { type: 'wait'; signal: string; correlation_key: string | null }
   | { type: 'workflow'; input: JsonValue }
   | { type: 'map'; items: readonly JsonValue[] }
-  | { type: 'checkpoint'; title: string; instructions: string | null; content: JsonValue }
+  | CheckpointEvaluation
   | { type: 'branch'; handle: string; output: null }
   | { type: 'transform'; output: JsonValue }
   /** From 0 to a year. */
@@ -49,7 +43,7 @@ export function evaluateNode(node: GraphNode, names: ExpressionNames, consumed: 
   switch (node.type) {
     case 'code':
     case 'workflow':
-      return then(read('input', arrivedInput(names, consumed)), (input) => ({ type: node.type, input }));
+      return withValue(read('input', arrivedInput(names, consumed)), (input) => ({ type: node.type, input }));
     case 'http':
       return evaluateHttp(node, read);
     case 'wait':
@@ -57,15 +51,15 @@ export function evaluateNode(node: GraphNode, names: ExpressionNames, consumed: 
     case 'map':
       return evaluateItems(read('items'));
     case 'checkpoint':
-      return evaluateCheckpoint(read);
+      return evaluateCheckpoint(node, read);
     case 'branch':
       return evaluateBranch(node, names);
     case 'transform':
-      return then(read('output'), (output) => ({ type: 'transform', output }));
+      return withValue(read('output'), (output) => ({ type: 'transform', output }));
     case 'delay':
-      return node.templates['until'] ? delayUntil(read('until'), read('time_zone')) : delayFor(read('for_seconds'));
+      return evaluateDelay(node, read);
     case 'end':
-      return then(read('output'), (output) => ({ type: 'end', output }));
+      return withValue(read('output'), (output) => ({ type: 'end', output }));
     default:
       return evaluateFail(read);
   }
@@ -91,34 +85,6 @@ function stepOutputOf({ steps }: ExpressionNames, id: string): JsonValue {
 const ownStep = (steps: Readonly<Record<string, StepOutput>>, id: string) =>
   Object.hasOwn(steps, id) ? steps[id] : undefined;
 
-/** Reads one field of the node's data; all fields of a start share one budget. */
-type FieldReader = (field: string, ifLeftOut?: JsonValue) => Evaluated<JsonValue>;
-
-function fieldReader(node: GraphNode, names: ExpressionNames): FieldReader {
-  const budget = new WorkBudget();
-  return (field, ifLeftOut = null) => {
-    const template = node.templates[field];
-    return template ? evaluateTemplate(template, names, budget) : { ok: true, value: ifLeftOut };
-  };
-}
-
-function then<T, U>(before: Evaluated<T>, next: (value: T) => U): Evaluated<U> {
-  return before.ok ? { ok: true, value: next(before.value) } : before;
-}
-
-function evaluateCheckpoint(read: FieldReader): Result {
-  const title = read('title');
-  if (!title.ok) return title;
-  const instructions = read('instructions');
-  if (!instructions.ok) return instructions;
-  return then(read('content'), (content) => ({
-    type: 'checkpoint',
-    title: asText(title.value),
-    instructions: instructions.value === null ? null : asText(instructions.value),
-    content,
-  }));
-}
-
 /** The handle of the first case that holds, else `else`. Later cases are not evaluated. */
 function evaluateBranch(node: Extract<GraphNode, { type: 'branch' }>, names: ExpressionNames): Result {
   const budget = new WorkBudget();
@@ -133,36 +99,17 @@ function evaluateBranch(node: Extract<GraphNode, { type: 'branch' }>, names: Exp
 function evaluateFail(read: FieldReader): Result {
   const message = read('message');
   if (!message.ok) return message;
-  return then(read('code', 'WORKFLOW_FAILED'), (code) => ({
+  return withValue(read('code', 'WORKFLOW_FAILED'), (code) => ({
     type: 'fail',
     failure: { code: asText(code), message: asText(message.value) },
   }));
 }
 
-function delayFor(read: Evaluated<JsonValue>): Result {
-  if (!read.ok) return read;
-  const seconds = typeof read.value === 'string' && read.value.trim() !== '' ? Number(read.value) : read.value;
-  if (typeof seconds === 'number' && seconds >= 0 && seconds <= MAX_DELAY_SECONDS) {
-    return done({ type: 'delay', seconds });
+function evaluateDelay({ templates }: GraphNode, read: FieldReader): Result {
+  if (!templates['until']) {
+    return withValue(secondsOf('for_seconds', read('for_seconds'), 0), (seconds) => ({ type: 'delay', seconds }));
   }
-  return wrongValue('for_seconds', `a number of seconds from 0 to ${MAX_DELAY_SECONDS}`, read.value);
-}
-
-/** A date-time with an offset is a moment; one without needs the time zone. */
-function delayUntil(until: Evaluated<JsonValue>, zone: Evaluated<JsonValue>): Result {
-  if (!until.ok) return until;
-  if (!zone.ok) return zone;
-  const [text, timeZone] = [asText(until.value), zone.value];
-  const moment = parseTimestamp(text);
-  if (moment || timeZone === null) return momentOf(moment, until.value);
-  const local = attemptEvaluation({ source: '' }, () => momentIn(asText(timeZone), text));
-  return local.ok ? momentOf(local.value, until.value) : local;
-}
-
-function momentOf(moment: Date | undefined, given: JsonValue): Result {
-  if (moment) return done({ type: 'delay', until: moment.toISOString() });
-  const expected = 'an RFC 3339 date-time such as "2026-01-31T09:00:00Z", or one without offset beside a time_zone';
-  return wrongValue('until', expected, given);
+  return withValue(momentOf('until', read('until'), read('time_zone')), (until) => ({ type: 'delay', until }));
 }
 
 function evaluateHttp(node: Extract<GraphNode, { type: 'http' }>, read: FieldReader): Result {
@@ -172,7 +119,7 @@ function evaluateHttp(node: Extract<GraphNode, { type: 'http' }>, read: FieldRea
   if (!headers.ok) return headers;
   const texts = Object.entries(headers.value as JsonObject).map(([name, value]) => [name, asText(value)] as const);
   const hasBody = node.templates['body'] !== undefined;
-  return then(read('body'), (body) => ({
+  return withValue(read('body'), (body) => ({
     type: 'http',
     request: { url: asText(url.value), headers: Object.fromEntries(texts), body: hasBody ? body : undefined },
   }));
@@ -181,7 +128,7 @@ function evaluateHttp(node: Extract<GraphNode, { type: 'http' }>, read: FieldRea
 function evaluateWait(node: Extract<GraphNode, { type: 'wait' }>, read: FieldReader): Result {
   const signal = read('signal');
   if (!signal.ok) return signal;
-  return then(read('correlation_key'), (key) => ({
+  return withValue(read('correlation_key'), (key) => ({
     type: 'wait',
     signal: asText(signal.value),
     correlation_key: node.templates['correlation_key'] ? asText(key) : null,
@@ -197,10 +144,3 @@ function evaluateItems(read: Evaluated<JsonValue>): Result {
 }
 
 const done = (value: NodeEvaluation): Result => ({ ok: true, value });
-
-function wrongValue(field: string, expected: string, value: JsonValue): Result {
-  const message = `${field} must be ${expected}, got ${asText(value).slice(0, 200)}.`;
-  return { ok: false, error: { code: 'INVALID_VALUE', message, expression: '' } };
-}
-
-const asText = (value: JsonValue): string => (typeof value === 'string' ? value : JSON.stringify(value));

@@ -27,6 +27,21 @@ const dense = (nodes: number, edges: number) => ({
 const tokyo = (way: number) =>
   [...'asia/tokyo'].map((letter, i) => (way & (1 << i) ? letter.toUpperCase() : letter)).join('');
 
+const hostileCheckpoint = (id: string, time_zone: string) => ({
+  id,
+  type: 'checkpoint',
+  data: {
+    title: 'T',
+    content: 1,
+    actions: ['a', 'b', 'c', 'approve', 'approve'],
+    quorum: { d: 1, e: 1 },
+    not_same_as: ['x', 'x', id],
+    working_hours: { time_zone },
+    due_at: '2026-03-29T02:30:00',
+    max_rounds: 1,
+  },
+});
+
 const numbered = <T>(length: number, make: (i: number) => T) => Array.from({ length }, (_, i) => make(i));
 
 describe('a hostile definition of a megabyte is answered within 5 s', () => {
@@ -54,6 +69,34 @@ describe('a hostile definition of a megabyte is answered within 5 s', () => {
         edges: [],
       },
       0,
+    ],
+    [
+      '1,500 checkpoints in 3 maps, in time zones written in 512 ways, each with several mistakes',
+      {
+        nodes: numbered(3, (i) =>
+          map(`m${i}`, { nodes: numbered(500, (n) => hostileCheckpoint(`n${n}`, tokyo(n))), edges: [] }),
+        ),
+        edges: [],
+      },
+      1_000,
+    ],
+    [
+      'a checkpoint with 10,000 rungs of 20 assignees each',
+      {
+        nodes: [
+          {
+            id: 'n',
+            type: 'checkpoint',
+            data: {
+              title: 'T',
+              content: 1,
+              escalation: numbered(10_000, () => ({ after_seconds: 1, to: numbered(20, () => '') })),
+            },
+          },
+        ],
+        edges: [],
+      },
+      401,
     ],
     [
       'every node connected to the next four',

@@ -11,6 +11,7 @@ import { expressionContext, itemContext } from './expression.js';
 import type { ExpressionContext } from './expressions/syntax-place.js';
 import { pointerTo } from './json-pointer.js';
 import { isObject, type ReadNode, readEdges, readNodes } from './read-definition.js';
+import { checkpointProblems } from './validate-checkpoints.js';
 import { expressionProblems } from './validate-expressions.js';
 import { graphProblems } from './validate-graph.js';
 import { patternProblems } from './validate-patterns.js';
@@ -46,6 +47,7 @@ function definitionProblems(value: unknown, base: string, context: ExpressionCon
     ...edges.flatMap(({ problems }) => problems),
     ...graphProblems(nodes, edges, base),
     ...patternProblems(nodes, edges),
+    ...checkpointProblems(nodes, edges),
     ...expressionProblems(nodes, edges, context),
     ...nodes.flatMap((node) => bodyProblems(node, context)),
   ];

@@ -1,14 +1,14 @@
 import type { Problem } from '../../platform/errors/domain-error.js';
 import { compileJsonSchema } from '../../platform/json-schema/compile-json-schema.js';
 import { nodeTypes } from './definition.js';
-import { attemptEvaluation, compileExpression } from './expression.js';
+import { compileExpression } from './expression.js';
 import type { ExpressionContext } from './expressions/syntax-place.js';
-import { momentIn, parseTimestamp } from './expressions/cel-time.js';
 import { pointerTo } from './json-pointer.js';
 import { isObject, type ReadEdge, type ReadNode } from './read-definition.js';
 import { compileTemplate, MAX_TEMPLATE_PROBLEMS } from './template.js';
+import { momentProblems } from './validate-moments.js';
 
-/** What is wrong inside of fields: templates, conditions, JSON Schemas, and the steps they mention. */
+/** What is wrong inside of fields: templates, conditions, JSON Schemas, times, and the steps they mention. */
 export function expressionProblems(
   nodes: readonly ReadNode[],
   edges: readonly ReadEdge[],
@@ -32,7 +32,7 @@ function nodeProblems(node: ReadNode, known: Known): Problem[] {
   const fields = nodeTypes[node.type].templates.flatMap((field) =>
     templateProblems(node.rawData[field], pointerTo(node.pointer, 'data', field), known),
   );
-  return [...fields, ...caseProblems(node, known), ...schemaProblems(node), ...delayProblems(node)];
+  return [...fields, ...caseProblems(node, known), ...schemaProblems(node), ...momentProblems(node)];
 }
 
 function templateProblems(value: unknown, pointer: string, known: Known): Problem[] {
@@ -99,23 +99,3 @@ function schemaProblems({ type, rawData, pointer }: ReadNode): Problem[] {
   const at = pointerTo(pointer, 'data', 'schema');
   return compiled.problems.map((problem) => ({ ...problem, pointer: at + problem.pointer }));
 }
-
-/** A delay written as plain text is checked now; one with an expression is checked when it has a value. */
-function delayProblems({ type, rawData, pointer }: ReadNode): Problem[] {
-  if (type !== 'delay') return [];
-  const problem = (field: string, message: string) => {
-    return { pointer: pointerTo(pointer, 'data', field), code: 'INVALID_VALUE', message };
-  };
-  const { for_seconds: seconds, until, time_zone: zone } = rawData;
-  if (isPlainText(seconds)) return [problem('for_seconds', 'Write a number, or a number as {{ expression }}.')];
-  const known = isPlainText(zone) ? attemptEvaluation({ source: '' }, () => momentIn(zone, ANY_MOMENT)) : undefined;
-  if (known && !known.ok) return [problem('time_zone', known.error.message)];
-  if (!isPlainText(until) || parseTimestamp(until)) return [];
-  if (zone !== undefined && parseTimestamp(`${until}Z`)) return [];
-  const expected = 'Write an RFC 3339 date-time such as "2026-01-31T09:00:00Z", or an {{ expression }}.';
-  return [problem('until', `${expected} Without an offset it needs a time_zone.`)];
-}
-
-const ANY_MOMENT = '2026-01-31T09:00:00';
-
-const isPlainText = (value: unknown): value is string => typeof value === 'string' && !value.includes('{{');

@@ -107,7 +107,7 @@ const isLeapYear = (year: number) => year % 4 === 0 && (year % 100 !== 0 || year
  * The moment whose UTC fields are what a clock in the time zone shows.
  * @throws ExpressionFailure INVALID_VALUE for a name that is no IANA time zone
  */
-function wallClock(moment: Date, timeZone: string): Date {
+export function wallClock(moment: Date, timeZone: string): Date {
   const parts = zonedParts(moment, timeZone);
   const part = (type: Intl.DateTimeFormatPartTypes) =>
     Number(parts.find((candidate) => candidate.type === type)?.value);
