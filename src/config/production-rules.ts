@@ -15,6 +15,10 @@ export function productionProblems(settings: GivenSettings, wrong: ReadonlySet<s
     [isRepetitive(settings.SECRET_KEY), 'SECRET_KEY: is too regular to be a secret; use random bytes'],
     [settings.CORS_ORIGINS.includes('*'), 'CORS_ORIGINS: name the origins; * would let any site call the API'],
     [settings.DEMO_DATA === true, 'DEMO_DATA: demo accounts have published passwords and are refused in production'],
+    [
+      settings.SMTP_URL !== undefined && /@localhost>?$/.test(settings.MAIL_FROM),
+      'MAIL_FROM: name the sender that your mail server lets through, such as Holdpoint <holdpoint@your.domain>',
+    ],
     [settings.SANDBOX_DRIVER === 'none', 'SANDBOX_DRIVER: production needs an isolating driver such as bubblewrap'],
   ];
   return rules.filter(([broken, what]) => broken && !wrong.has(what.split(':')[0] ?? '')).map(([, what]) => what);

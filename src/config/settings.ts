@@ -14,6 +14,8 @@ const list = z.string().transform((text) =>
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
+const MAIL_SENDER = /^([^<>@\r\n"]+ <[^\s<>@,;"]+@[^\s<>@,;"]+>|[^\s<>@,;"]+@[^\s<>@,;"]+)$/;
+
 const roles = ['api', 'worker'] as const;
 
 /**
@@ -45,6 +47,7 @@ export const settingsSchema = z.object({
   ACCESS_TOKEN_SECONDS: integer(30, 3_600).default(600),
   REFRESH_TOKEN_SECONDS: integer(300, 7_776_000).default(1_209_600),
   PASSWORD_GRANT: boolean.optional(),
+  METRICS_TOKEN: z.string().min(24, 'must have at least 24 characters').optional(),
   REGISTRATION: z.enum(['open', 'closed']).default('open'),
   DEMO_DATA: boolean.optional(),
   WORKER_CONCURRENCY: integer(1, 1_000).default(50),
@@ -58,6 +61,12 @@ export const settingsSchema = z.object({
   SANDBOX_MEMORY_MB: integer(64, 1_048_576).default(4_096),
   OUTBOUND_ALLOW_HOSTS: list.pipe(z.array(outboundHost)).default([]),
   OUTBOUND_ALLOW_CIDRS: list.pipe(z.array(outboundNetwork)).default([]),
+  SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+  MAIL_FROM: z
+    .string()
+    .regex(MAIL_SENDER, 'must be an address, or a name and <address>')
+    .default('Holdpoint <holdpoint@localhost>'),
+  JOB_RETENTION_DAYS: integer(1, 365).default(2),
 });
 
 /** Each of these is also read from the file named by `<NAME>_FILE`, as container secrets are mounted. */
@@ -66,6 +75,8 @@ export const secretNames = [
   'SECRET_KEY',
   'JWT_PRIVATE_KEY',
   'JWT_PREVIOUS_PUBLIC_KEY',
+  'SMTP_URL',
+  'METRICS_TOKEN',
 ] as const satisfies (keyof GivenSettings)[];
 
 export type GivenSettings = z.output<typeof settingsSchema>;
