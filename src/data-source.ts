@@ -2,17 +2,27 @@ import type { Client } from 'pg';
 import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import { migrations } from '../migrations/index.js';
 import { AuditHead, AuditRecord } from './audit/audit-record.entity.js';
+import { ApiKey } from './auth/api-key.entity.js';
 import { Session } from './auth/session.entity.js';
 import { User } from './auth/user.entity.js';
 import { Checkpoint } from './checkpoints/checkpoint.entity.js';
+import { CheckpointEvent } from './checkpoints/checkpoint-event.entity.js';
 import { Decision } from './checkpoints/decision.entity.js';
+import { DecisionLink } from './checkpoints/decision-link.entity.js';
+import { Delegation } from './checkpoints/delegation.entity.js';
+import { EarlyDecision } from './checkpoints/early-decision.entity.js';
 import { ExecutionEvent } from './executions/execution-event.entity.js';
 import { Signal } from './executions/signal.entity.js';
 import { StepAttempt } from './executions/step-attempt.entity.js';
 import { Execution } from './executions/execution.entity.js';
 import { Step } from './executions/step.entity.js';
+import { WebhookDelivery } from './notifications/webhook-delivery.entity.js';
+import { WebhookEndpoint } from './notifications/webhook-endpoint.entity.js';
+import { GroupMember } from './organizations/group-member.entity.js';
+import { Group } from './organizations/group.entity.js';
 import { Membership } from './organizations/membership.entity.js';
 import { Organization } from './organizations/organization.entity.js';
+import { IdempotentAnswer } from './platform/idempotency/idempotent-answer.entity.js';
 import { WorkflowVersion } from './workflows/workflow-version.entity.js';
 import { Workflow } from './workflows/workflow.entity.js';
 
@@ -20,7 +30,10 @@ const entities = [
   Organization,
   User,
   Membership,
+  Group,
+  GroupMember,
   Session,
+  ApiKey,
   AuditRecord,
   AuditHead,
   Workflow,
@@ -32,6 +45,13 @@ const entities = [
   Signal,
   Checkpoint,
   Decision,
+  WebhookEndpoint,
+  WebhookDelivery,
+  CheckpointEvent,
+  EarlyDecision,
+  Delegation,
+  DecisionLink,
+  IdempotentAnswer,
 ];
 
 /**

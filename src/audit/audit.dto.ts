@@ -10,6 +10,15 @@ export const listAuditQuery = z.strictObject({
 });
 export type ListAuditQuery = z.output<typeof listAuditQuery>;
 
+/** The number of a record; more than 18 digits no chain will ever have. */
+const recordNumber = z
+  .string()
+  .regex(/^[1-9]\d{0,17}$/, 'A record has a number from 1 on.')
+  .optional();
+
+export const exportAuditQuery = z.strictObject({ from_seq: recordNumber, to_seq: recordNumber });
+export type ExportAuditQuery = z.output<typeof exportAuditQuery>;
+
 const auditRecordView = z
   .object({
     seq: z.string(),

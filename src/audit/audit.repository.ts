@@ -7,44 +7,54 @@ import { GENESIS_HASH } from './hash-record.js';
 export interface ChainEnd {
   seq: string;
   hash: string;
-  /** Database time, cut to milliseconds: what is hashed must survive the way through a `Date`. */
+  /** The moment by the database, whole milliseconds. */
   now: Date;
 }
 
 @Injectable()
 export class AuditRepository {
-  /** Locks the end of the chain until the transaction ends, so that records are numbered in commit order. */
-  async lockEnd(tx: Transaction, organizationId: string): Promise<ChainEnd> {
-    const end = (await this.findAndLockEnd(tx, organizationId)) ?? (await this.beginChain(tx, organizationId));
-    if (!end) throw new Error(`the audit chain of organization ${organizationId} has no end`);
+  /** The record and the new end of the chain, by the function of the migrations; the end stays locked until the commit. */
+  async append(tx: Transaction, record: object): Promise<void> {
+    const text = `select append_audit_record($1::json, '{}')`;
+    await runPrepared(tx, 'append_audit_record', text, [JSON.stringify(record)]);
+  }
+
+  /** Without a lock; of an organization without records the end before the first. */
+  async findEnd(tx: Transaction, organizationId: string): Promise<ChainEnd> {
+    const rows: ChainEnd[] = await tx.query(
+      `select coalesce(h.seq, 0) as seq, coalesce(h.hash, $2) as hash, date_trunc('milliseconds', clock_timestamp()) as now
+       from (values (1)) as one left join audit_heads h on h.organization_id = $1`,
+      [organizationId, GENESIS_HASH],
+    );
+    const [end] = rows;
+    if (!end) throw new Error('a left join of one row gave none');
     return end;
   }
 
-  /** The record and the new end of the chain in one statement: the end is locked, and others wait for it. */
-  async append(tx: Transaction, record: AuditRecord): Promise<void> {
-    await runPrepared(tx, 'append_audit_record', APPEND, [JSON.stringify(record)]);
+  async findHash(tx: Transaction, organizationId: string, seq: string): Promise<string | null> {
+    const record = await tx.findOne(AuditRecord, {
+      select: { organization_id: true, seq: true, hash: true },
+      where: { organization_id: organizationId, seq },
+    });
+    return record?.hash ?? null;
   }
 
-  private async beginChain(tx: Transaction, organizationId: string): Promise<ChainEnd | undefined> {
-    await tx.query('insert into audit_heads (organization_id, seq, hash) values ($1, 0, $2) on conflict do nothing', [
-      organizationId,
-      GENESIS_HASH,
-    ]);
-    return this.findAndLockEnd(tx, organizationId);
+  /** Oldest first, all of them. */
+  listOfSubject(tx: Transaction, organizationId: string, { type, id }: Subject): Promise<AuditRecord[]> {
+    return tx.find(AuditRecord, {
+      where: { organization_id: organizationId, subject_type: type, subject_id: id },
+      order: { seq: 'ASC' },
+    });
   }
 
-  private async findAndLockEnd(tx: Transaction, organizationId: string): Promise<ChainEnd | undefined> {
-    const text = `select seq, hash, date_trunc('milliseconds', clock_timestamp()) as now
-                  from audit_heads where organization_id = $1 for update`;
-    return (await runPrepared<ChainEnd>(tx, 'lock_audit_end', text, [organizationId])).rows[0];
-  }
-
-  async findEnd(tx: Transaction, organizationId: string): Promise<{ seq: string; hash: string }> {
-    const rows: { seq: string; hash: string }[] = await tx.query(
-      'select seq, hash from audit_heads where organization_id = $1',
-      [organizationId],
+  /** Of the JSON of these records, in bytes, about. */
+  async sizeOfSubject(tx: Transaction, organizationId: string, { type, id }: Subject): Promise<number> {
+    const [row]: { bytes: string }[] = await tx.query(
+      `select coalesce(sum(octet_length(details::text) + 800), 0) as bytes from audit_records
+       where organization_id = $1 and subject_type = $2 and subject_id = $3`,
+      [organizationId, type, id],
     );
-    return rows[0] ?? { seq: '0', hash: GENESIS_HASH };
+    return Number(row?.bytes ?? 0);
   }
 
   /** Newest first. */
@@ -71,6 +81,11 @@ export class AuditRepository {
   }
 }
 
+interface Subject {
+  type: string;
+  id: string;
+}
+
 export interface ListFilter {
   organization_id: string;
   limit: number;
@@ -78,12 +93,3 @@ export interface ListFilter {
   subject_type?: string | undefined;
   subject_id?: string | undefined;
 }
-
-const APPEND = `
-  with record as (
-    insert into audit_records
-    select * from json_populate_record(null::audit_records, $1::json)
-    returning organization_id, seq, hash
-  )
-  update audit_heads h set seq = record.seq, hash = record.hash
-  from record where h.organization_id = record.organization_id`;

@@ -46,29 +46,12 @@ export class AuditService {
    * all. Call it last: the end of the chain stays locked until the commit.
    */
   async record(tx: Transaction, actor: Actor, entry: Entry): Promise<void> {
-    const end = await this.repository.lockEnd(tx, entry.organization_id);
-    const unhashed = {
-      organization_id: entry.organization_id,
-      seq: String(BigInt(end.seq) + 1n),
-      occurred_at: end.now,
-      action: entry.action,
-      actor_type: actor.type,
-      actor_id: actor.id,
-      subject_type: entry.subject.type,
-      subject_id: entry.subject.id,
-      details: entry.details ?? {},
-      request_id: actor.request_id,
-      address: actor.address,
-      user_agent: actor.user_agent,
-      previous_hash: end.hash,
-    };
-    await this.repository.append(tx, { ...unhashed, hash: hashRecord(unhashed) });
+    await this.repository.append(tx, this.prepare(actor, entry, []));
   }
 
   /**
-   * A record for a statement that adds it by `append_audit_record` (see the migrations). It has the same content and hash
-   * as one by `record`; members of `details` named in `unknown` are given by that
-   * statement; they are whole numbers or texts.
+   * A record for a statement that adds it by `append_audit_record` (see the migrations). Members of `details` named in
+   * `unknown` are given by that statement; they are whole numbers or texts.
    */
   prepare(actor: Actor, entry: Entry, unknown: readonly string[]): PreparedRecord {
     const token = randomUUID(); // nobody who has a word in the record can guess it

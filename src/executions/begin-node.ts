@@ -111,9 +111,9 @@ function awaitSignal({ signal, correlation_key }: Extract<NodeEvaluation, { type
 const canBeSent = ({ length }: string) => length > 0 && length <= MAX_SIGNAL_NAME;
 
 function parkedContent(node: GraphNode, value: Extract<NodeEvaluation, { type: 'checkpoint' }>) {
-  const { schema, editable, not_requester } = (node as Extract<GraphNode, { type: 'checkpoint' }>).data;
-  const { title, instructions, content } = value;
-  return { title, instructions: instructions ?? '', content, schema: schema ?? null, editable, not_requester };
+  const { schema } = (node as Extract<GraphNode, { type: 'checkpoint' }>).data;
+  const { title, instructions, content, policy } = value;
+  return { title, instructions: instructions ?? '', content, schema: schema ?? null, policy };
 }
 
 /** It is copied into events, the execution and its parents. */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { runPrepared } from '../platform/database/run-prepared.js';
 import type { Transaction } from '../platform/database/transactions.js';
 import { notFound } from '../platform/errors/domain-error.js';
 import type { ExecutionStatus } from '../workflows/engine/execution-status.js';
@@ -162,9 +163,10 @@ export class ExecutionRepository {
 
   /** Keeps holder and people apart until the transaction ends; taken before any other row of the execution. */
   async lock(tx: Transaction, id: string): Promise<Execution> {
-    const execution = await tx.findOne(Execution, { where: { id }, lock: { mode: 'pessimistic_write' } });
-    if (!execution) throw notFound('execution', id);
-    return execution;
+    const text = 'select * from executions where id = $1 for update';
+    const { rows } = await runPrepared<Execution>(tx, 'lock_execution', text, [id]);
+    if (!rows[0]) throw notFound('execution', id);
+    return rows[0];
   }
 
   /**

@@ -16,12 +16,17 @@ import {
 } from './execution.repository.js';
 import type { Execution } from './execution.entity.js';
 import type { NodeOutcome } from './node-outcome.js';
-import { OutsideChanges } from './outside-changes.js';
+import { LocalWorker } from './local-worker.js';
+import { type EndOfStep, OutsideChanges } from './outside-changes.js';
 import { QuickStarts } from './quick-starts.js';
 import { keyOf, type StepKey } from './settled.js';
 import type { StepAttempt } from './step-attempt.entity.js';
 import type { Step } from './step.entity.js';
+import { type Parked, type StartedExecution, type StepRow, TurnRepository } from './turn.repository.js';
 import { WakeUps } from './wake-ups.js';
+
+export type { EndOfStep } from './outside-changes.js';
+export type { StartedExecution } from './turn.repository.js';
 
 export type ExecutionWithSteps = Execution & { steps: ListedStep[] };
 
@@ -52,6 +57,8 @@ export class ExecutionsService {
     private readonly quickStarts: QuickStarts,
     private readonly outsideChanges: OutsideChanges,
     private readonly wakeUps: WakeUps,
+    private readonly localWorker: LocalWorker,
+    private readonly turns: TurnRepository,
   ) {}
 
   /**
@@ -190,10 +197,45 @@ export class ExecutionsService {
     return this.outsideChanges.endWaitingStep(tx, execution, key, outcome);
   }
 
+  /** Null where somebody holds it, or it has ended. */
+  readParked(tx: Transaction, id: string): Promise<Parked | null> {
+    return this.turns.readParked(tx, id);
+  }
+
+  /** See `OutsideChanges.prepareEnd`; for who writes it with `decide_parked`. */
+  prepareEnd(
+    tx: Transaction,
+    parked: Parked,
+    key: StepKey,
+    outcomeWith: (hasRoute: (handle: string) => boolean) => NodeOutcome,
+  ): Promise<EndOfStep | null> {
+    return this.outsideChanges.prepareEnd(tx, parked, key, ({ nodes }) =>
+      outcomeWith((handle) => (nodes.get(key.node_id)?.outgoing.get(handle) ?? []).length > 0),
+    );
+  }
+
+  /** A place with the worker of this process; without one to give, null. `goOn` takes it or gives it back. */
+  reserveWorker(): number | null {
+    return this.localWorker.reserve() ?? null;
+  }
+
+  /** What `decide_parked` answered, or null; the place is one from `reserveWorker`. */
+  goOn(worker: number | null, execution: StartedExecution | null, steps: StepRow[]): void {
+    if (worker !== null && execution?.worker === worker) this.localWorker.take(execution, steps);
+    else if (worker !== null) this.localWorker.giveBack();
+    if (execution && execution.worker === null) this.wakeUps.wake(execution.id);
+  }
+
   /** Whether an edge leaves the node by the handle. */
   async hasRoute(tx: Transaction, { workflow_id, version, scope }: Execution, nodeId: string, handle: string) {
     const graph = await this.workflows.graphOf(tx, workflow_id, version, scope);
     return (graph.nodes.get(nodeId)?.outgoing.get(handle) ?? []).length > 0;
+  }
+
+  /** Null where the workflow of the execution has no such node. */
+  async typeOfNode(tx: Transaction, { workflow_id, version, scope }: Execution, nodeId: string) {
+    const graph = await this.workflows.graphOf(tx, workflow_id, version, scope);
+    return graph.nodes.get(nodeId)?.type ?? null;
   }
 
   wakeAfterCommit(executionId: string): void {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { StartedExecution } from './turn.repository.js';
+import type { StartedExecution, StepRow } from './turn.repository.js';
 
 /** The worker of this process, as far as it takes what is started here. */
 interface Desk {
@@ -7,13 +7,13 @@ interface Desk {
   reserve(): number | undefined;
   /** The place is not needed. */
   giveBack(): void;
-  /** An execution that was started under the worker's number, with epoch 1 and no steps. */
-  take(claim: StartedExecution): void;
+  /** An execution that was claimed under the worker's number, with all its steps as they then were. */
+  take(claim: StartedExecution, steps: StepRow[]): void;
 }
 
 /**
- * Lets an execution that is started in a process with a free worker begin there at once: it is stored as claimed already,
- * which saves the claim, the look at its steps and a call to others.
+ * Lets an execution that is started, or goes on after a decision, in a process with a free worker do so there at once: it is
+ * stored as claimed already, which saves the claim and a call to others.
  */
 @Injectable()
 export class LocalWorker {
@@ -31,7 +31,7 @@ export class LocalWorker {
     this.desk?.giveBack();
   }
 
-  take(claim: StartedExecution): void {
-    this.desk?.take(claim);
+  take(claim: StartedExecution, steps: StepRow[]): void {
+    this.desk?.take(claim, steps);
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from '../platform/database/transactions.js';
+import type { CheckpointPolicy } from '../workflows/engine/checkpoint-policy.js';
 import type { StepKey } from './settled.js';
 
 /** What a checkpoint node's templates came to. */
@@ -8,14 +9,15 @@ export interface ParkedContent {
   instructions: string;
   content: unknown;
   schema: unknown;
-  editable: boolean;
-  not_requester: boolean;
+  policy: CheckpointPolicy;
 }
 
 /** A step that starts to wait for people. */
 export interface ParkedStep extends ParkedContent {
   organization_id: string;
   execution_id: string;
+  workflow_id: string;
+  version: number;
   node_id: string;
   iteration: number;
   requested_by: string | null;

@@ -77,7 +77,7 @@ export class QuickStarts {
   }
 
   private goOn(worker: number | null, started: StartedExecution | undefined): void {
-    if (worker !== null && started) this.worker.take(started);
+    if (worker !== null && started) this.worker.take(started, []);
     else if (worker !== null) this.worker.giveBack();
     else if (started) this.wakeUps.wake(started.id);
   }

@@ -266,9 +266,10 @@ export class TurnState {
   }
 
   private park(step: OpenStep, content: (NodeOutcome & { kind: 'parked' })['content']): Settled {
-    const { organization_id, id: execution_id, started_by: requested_by } = this.claim;
+    const { organization_id, id: execution_id, workflow_id, version, started_by: requested_by } = this.claim;
     const { node_id, iteration } = step;
-    const parked = [{ ...content, organization_id, execution_id, node_id, iteration, requested_by }];
+    const of = { organization_id, execution_id, workflow_id, version };
+    const parked = [{ ...content, ...of, node_id, iteration, requested_by }];
     return { ...this.wait(step, this.timeoutOf(step), 'checkpoint'), beside: { parked } };
   }
 

@@ -93,6 +93,7 @@ function lasting(beside: Beside): Beside {
   return { ...beside, parked: [], abandoned: [], families: beside.families.filter(({ attached }) => !attached) };
 }
 
-function isAlone({ parked, families, waits, taken, abandoned, closing }: Beside): boolean {
+/** Whether it comes to rows of the execution and nothing else. */
+export function isAlone({ parked, families, waits, taken, abandoned, closing }: Beside): boolean {
   return !closing && [parked, families, waits, taken, abandoned].every((list) => list.length === 0);
 }

@@ -193,6 +193,16 @@ export class TurnRepository {
     return (await runPrepared<StepRow>(tx, 'load_steps', LOAD_STEPS, [executionId, outputsOf])).rows;
   }
 
+  /** An execution that nobody holds, with its steps, as they are at one moment. */
+  async readParked(tx: Transaction, id: string): Promise<Parked | null> {
+    const text = `select to_json(e) as execution, (select coalesce(json_agg(s), '[]') from (${LOAD_STEPS}) s) as steps
+                  from executions e where id = $1 and worker is null and ended_at is null and cardinality($2::text[]) = 0`;
+    const { rows } = await runPrepared<Parked>(tx, 'read_parked', text, [id, []]);
+    if (!rows[0]) return null;
+    const { execution, steps } = rows[0];
+    return { execution: { ...execution, ...datesOf(execution) }, steps };
+  }
+
   /** The open steps and the named ones: what a snapshot leaves to be read. */
   async loadNamedSteps(tx: Transaction, executionId: string, kept: readonly StepKey[]): Promise<StepRow[]> {
     return (await runPrepared<StepRow>(tx, 'load_named_steps', LOAD_NAMED_STEPS, [executionId, JSON.stringify(kept)]))
@@ -326,6 +336,16 @@ export type NewExecutionRow = Pick<
 };
 
 export type StartedExecution = Execution & FreshClaim;
+
+export interface Parked {
+  execution: Execution;
+  steps: StepRow[];
+}
+
+/** JSON has no dates. */
+function datesOf({ created_at, started_at }: Execution): Pick<Execution, 'created_at' | 'started_at'> {
+  return { created_at: new Date(created_at), started_at: started_at && new Date(started_at) };
+}
 
 /** A claim at the moment it is made, in milliseconds since 1970. */
 export type FreshClaim = Claim & { database_now: number };

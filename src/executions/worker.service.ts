@@ -11,7 +11,14 @@ import { type Beside, Draft } from './settled.js';
 import { SNAPSHOT_FORMAT } from './snapshot.js';
 import { Turn, type TurnWorld } from './turn.js';
 import { type Chance, TurnState } from './turn-state.js';
-import { type Claim, type FreshClaim, type Receipt, type TurnCommit, TurnRepository } from './turn.repository.js';
+import {
+  type Claim,
+  type FreshClaim,
+  type StepRow,
+  type Receipt,
+  type TurnCommit,
+  TurnRepository,
+} from './turn.repository.js';
 import { TurnWriter } from './turn-writer.js';
 import { WakeUps } from './wake-ups.js';
 import { WorkerSession } from './worker-session.js';
@@ -84,7 +91,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     this.localWorker.register({
       reserve: () => this.reserve(),
       giveBack: () => void (this.reserved -= 1),
-      take: (claim) => this.takeFresh(claim),
+      take: (claim, steps) => this.takeFresh(claim, steps),
     });
     this.session = new WorkerSession(this.settings.DATABASE_URL, {
       lost: () => this.abandonAll(),
@@ -185,10 +192,10 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     return this.session?.worker;
   }
 
-  private takeFresh(claim: FreshClaim & { worker: number | null }): void {
+  private takeFresh(claim: FreshClaim & { worker: number | null }, steps: StepRow[]): void {
     this.reserved -= 1;
     // The session may have ended since; then others take the execution over.
-    if (this.session?.worker === claim.worker) this.begin(this.timed(claim), true);
+    if (this.session?.worker === claim.worker) this.begin(this.timed(claim), steps);
   }
 
   private async claim(): Promise<void> {
@@ -201,7 +208,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
       ? await this.transactions.run((tx) => this.repository.claimWithinLimits(tx, worker, places, lease, most))
       : await this.transactions.read((tx) => this.repository.claimDue(tx, worker, places, lease));
     if (this.session?.worker !== worker) return; // they are under a number that is over; others take them
-    for (const claim of claims) this.begin(this.timed(claim), false);
+    for (const claim of claims) this.begin(this.timed(claim), null);
     this.mayBeMore = claims.length === places;
     // Within limits, who may have no more can have filled the list of candidates; the next look leaves them out.
     if (this.mayBeMore || (this.isLimited && claims.length > 0)) this.lookAgain = true;
@@ -243,13 +250,13 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     return { ...claim, clock_ahead: database_now - CHANCE.now() };
   }
 
-  /** @param isNew it has no steps yet */
-  private begin(claim: Claim, isNew: boolean): void {
+  /** @param steps where they are known already */
+  private begin(claim: Claim, steps: StepRow[] | null): void {
     const entry: HeldTurn = { claim, turn: undefined, abandoned: false, over: Promise.resolve() };
     const stale = this.turns.get(claim.id); // an older claim of ours, whose lease ran out
     if (stale) abandon(stale);
     this.turns.set(claim.id, entry);
-    entry.over = this.takeTurn(claim, entry, isNew)
+    entry.over = this.takeTurn(claim, entry, steps)
       .catch((error: unknown) => this.giveUp(claim, error))
       .finally(() => {
         if (this.turns.get(claim.id) === entry) this.turns.delete(claim.id);
@@ -280,8 +287,8 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     await this.commit(commit, { ...new Draft().beside, closing: true }, claim);
   }
 
-  private async takeTurn(claim: Claim, entry: HeldTurn, isNew: boolean): Promise<void> {
-    const state = await this.load(claim, isNew);
+  private async takeTurn(claim: Claim, entry: HeldTurn, steps: StepRow[] | null): Promise<void> {
+    const state = await this.load(claim, steps);
     const { graph } = state;
     const world: TurnWorld = {
       run: ({ node }, step, signal) => this.runner.run(node, step, claim, signal),
@@ -297,17 +304,17 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     await entry.turn.take();
   }
 
-  private load(claim: Claim, isNew = false): Promise<TurnState> {
+  private load(claim: Claim, steps: StepRow[] | null = null): Promise<TurnState> {
     return this.transactions.read(async (tx) => {
       const graph = await this.workflows.graphOf(tx, claim.workflow_id, claim.version, claim.scope);
+      if (steps) return new TurnState(claim, graph, steps, CHANCE);
       const snapshot = claim.snapshot?.format === SNAPSHOT_FORMAT && !claim.ending ? claim.snapshot : null;
       if (snapshot) {
         const named = await this.repository.loadNamedSteps(tx, claim.id, snapshot.kept);
         return new TurnState(claim, graph, named, CHANCE, snapshot);
       }
       const outputsOf = claim.ending ? compensableNodes(graph) : [];
-      const rows = isNew ? [] : await this.repository.loadSteps(tx, claim.id, outputsOf);
-      return new TurnState(claim, graph, rows, CHANCE);
+      return new TurnState(claim, graph, await this.repository.loadSteps(tx, claim.id, outputsOf), CHANCE);
     });
   }
 

@@ -55,6 +55,7 @@ function databaseError(error: unknown): DatabaseError | undefined {
   return cause instanceof DatabaseError ? cause : undefined;
 }
 
-function isRepeatable(error: unknown): boolean {
+/** Nothing was written, and the same again may well go through. */
+export function isRepeatable(error: unknown): boolean {
   return REPEATABLE.has(sqlState(error) ?? '');
 }
