@@ -5,6 +5,7 @@ import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { JwtAuthGuard } from './auth/jwt-auth.guard.js';
 import { CheckpointsModule } from './checkpoints/checkpoints.module.js';
+import { EvidenceModule } from './checkpoints/evidence.module.js';
 import { CodeSecurityModule } from './code-security/code-security.module.js';
 import { ConfigModule } from './config/config.module.js';
 import type { Settings } from './config/settings.js';
@@ -12,6 +13,7 @@ import { dataSourceOptions } from './data-source.js';
 import { DemoModule } from './demo/demo.module.js';
 import { ExecutionsModule } from './executions/executions.module.js';
 import { HealthModule } from './health/health.module.js';
+import { NotificationsModule } from './notifications/notifications.module.js';
 import { OrganizationsModule } from './organizations/organizations.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import type { OpenDatabase } from './platform/database/open-database.js';
@@ -19,7 +21,9 @@ import { HttpModule } from './platform/http/http.module.js';
 import { PermissionGuard } from './platform/http/permission.guard.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { SchemaPipe } from './platform/http/schema.pipe.js';
+import { JobsModule } from './platform/jobs/jobs.module.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
+import { MetricsModule } from './platform/metrics/metrics.module.js';
 import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { RateLimitGuard } from './platform/throttling/rate-limit.guard.js';
 import { ThrottlingModule } from './platform/throttling/throttling.module.js';
@@ -37,13 +41,17 @@ export class AppModule {
         OutboundModule,
         ThrottlingModule,
         DatabaseModule.forRoot(database, dataSourceOptions(settings.DATABASE_URL, settings.DATABASE_POOL_SIZE)),
+        JobsModule,
+        MetricsModule,
         AuditModule,
         OrganizationsModule,
+        NotificationsModule,
         AuthModule,
         CodeSecurityModule,
         WorkflowsModule,
         ExecutionsModule,
         CheckpointsModule,
+        EvidenceModule,
         HealthModule,
         ...(settings.DEMO_DATA ? [DemoModule] : []),
       ],

@@ -36,6 +36,7 @@ export class HealthController {
         () => this.database.pingCheck('database', { timeout: 1_000 }),
         () => this.checks.migrated('migrations'),
         () => this.checks.sandbox('sandbox'),
+        () => this.checks.mail('mail'),
       ]);
       return { status, checks: details };
     } catch (error) {

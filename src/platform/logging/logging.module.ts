@@ -21,13 +21,13 @@ import { ProductLogger } from './product-logger.js';
           serializers: {
             req: ({ method, url, remoteAddress }: Record<string, unknown>) => ({
               method,
-              url: withoutQuery(String(url)),
+              url: withoutSecrets(String(url)),
               remoteAddress,
             }),
             res: ({ statusCode }: Record<string, unknown>) => ({ statusCode }),
           },
           redact: ['authorization', 'password', 'refresh_token', 'access_token'],
-          autoLogging: { ignore: (request) => (request.url ?? '').startsWith('/health') },
+          autoLogging: { ignore: (request) => /^\/(health|metrics)\b/.test(request.url ?? '') },
         },
       }),
     }),
@@ -35,7 +35,8 @@ import { ProductLogger } from './product-logger.js';
 })
 export class LoggingModule {}
 
-/** Query strings may carry secrets of badly written clients. */
-function withoutQuery(url: string): string {
-  return url.split('?')[0] ?? url;
+/** Query strings may carry secrets of badly written clients, and the path of a decision link is one. */
+export function withoutSecrets(url: string): string {
+  const [path = url] = url.split('?');
+  return path.replace(/^(\/+decide\/).*/i, '$1[token]');
 }
