@@ -35,7 +35,7 @@ const sandboxSpecs = [
 ];
 
 /** They hold the product to a time, so nothing may run beside them: `npm test` runs them last, one after another. */
-const timedSpecs = ['**/test/{embedded-start,crash,faults}.e2e-spec.ts'];
+const timedSpecs = ['**/test/{embedded-start,crash,faults,inbox-speed}.e2e-spec.ts'];
 
 /**
  * `unit` needs nothing but this folder; `full` and `timed` need a database and the sandbox. Needs Node >= 24.9 with

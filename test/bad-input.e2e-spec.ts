@@ -6,6 +6,7 @@ import { SigningKeys } from '../src/auth/signing-keys.js';
 import { describeApi } from '../src/describe-api.js';
 import { addMember, type TestMember } from './add-member.js';
 import { edge, node, reviewDefinition } from './definitions.js';
+import { driveExecutions } from './drive-executions.js';
 import { startTestApp, type TestApp, type TestPerson } from './start-test-app.js';
 import { waitFor } from './wait-for.js';
 
@@ -19,6 +20,12 @@ let vic: TestMember;
 let workflowId: string;
 let executionId: string;
 let checkpointId: string;
+let endpointId: string;
+let groupId: string;
+let apiKeyId: string;
+let linkId: string;
+let delegationId: string;
+let earlyId: string;
 let fingerprintSql: string;
 
 beforeAll(async () => {
@@ -26,8 +33,15 @@ beforeAll(async () => {
   [ann, eve] = [await test.register('Ann'), await test.register('Eve')];
   vic = await addMember(test, ann.organization.id, 'viewer', 'Vic');
   const send = (path: string, body: object) => test.http().post(path).set(ann.auth).send(body);
-  workflowId = (await send('/api/workflows', { name: 'Reply', definition: reviewDefinition() }).expect(201)).body.id;
+  workflowId = (
+    await send('/api/workflows', { name: 'Reply', definition: reviewDefinition({ allow_links: 'members' }) }).expect(
+      201,
+    )
+  ).body.id;
+  endpointId = (await send('/api/webhooks/endpoints', { url: 'https://a.example/' }).expect(201)).body.id;
   executionId = (await send('/api/executions', { workflow_id: workflowId, input: { name: 'Bo' } }).expect(202)).body.id;
+  groupId = (await send('/api/organizations/current/groups', { name: 'Legal' }).expect(201)).body.id;
+  apiKeyId = (await send('/api/auth/api-keys', { name: 'import', scopes: ['workflow:read'] }).expect(201)).body.id;
   const inbox = () => test.http().get('/api/checkpoints?status=open').set(ann.auth);
   const open = await waitFor('a checkpoint', inbox, ({ body }) => body.data.length === 1);
   checkpointId = open.body.data[0].id;
@@ -36,13 +50,29 @@ beforeAll(async () => {
     () => read(executionId),
     ({ body }) => body.status === 'awaiting_checkpoint',
   );
+  linkId = (await send(`/api/checkpoints/${checkpointId}/links`, { user_id: ann.user.id }).expect(201)).body.id;
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  delegationId = (await send('/api/delegations', { to_user: vic.id, ends_at: until }).expect(201)).body.id;
+  earlyId = await keepEarly();
+  // Notices are delivered in the background.
   const tables = await test.database.query<{ name: string }>(
-    `select tablename as name from pg_tables where schemaname = 'public' and tablename <> 'migrations' order by 1`,
+    `select tablename as name from pg_tables
+     where schemaname = 'public' and tablename not in ('migrations', 'webhook_deliveries') order by 1`,
   );
   fingerprintSql = tables.map(({ name }) => fingerprintOf(name)).join(' union all ');
 });
 
 afterAll(() => test.close());
+
+/** A decision on a checkpoint that another execution has not reached yet. */
+async function keepEarly(): Promise<string> {
+  const nodes = [node('go', 'wait', { signal: 'go' }), node('review', 'checkpoint', { title: 'So?', content: 1 })];
+  const drive = driveExecutions(test, ann);
+  const execution_id = await drive.start(nodes, [edge('go', 'review')]);
+  await drive.status(execution_id, 'waiting');
+  const early = { execution_id, node_id: 'review', action: 'approve' };
+  return (await test.http().post('/api/early-decisions').set(ann.auth).send(early).expect(202)).body.id;
+}
 
 const read = (id: string) => test.http().get(`/api/executions/${id}`).set(ann.auth);
 
@@ -199,11 +229,18 @@ describe('a body', () => {
       await expectRefusal(() => post('/api/auth/login').send(account), refusal('/password'));
       await expectRefusal(() => post('/api/auth/refresh').send({ refresh_token: bad }), refusal('/refresh_token'));
       await expectRefusal(() => create({ nodes: [node(bad, 'end')], edges: [] }), refusal('/definition/nodes/0/id'));
+      await expectRefusal(
+        () => post('/api/auth/api-keys').send({ name: bad, scopes: ['workflow:read'] }),
+        refusal('/name'),
+      );
+      await expectRefusal(() => post('/api/organizations/current/groups').send({ name: bad }), refusal('/name'));
       const reject = () =>
         decide(checkpointId)
           .set('If-Match', '"1"')
-          .send({ action: 'reject', reason: `no ${bad}` });
-      await expectRefusal(reject, refusal('/reason'));
+          .send({ action: 'reject', comment: `no ${bad}` });
+      await expectRefusal(reject, refusal('/comment'));
+      const endpoint = { url: 'https://a.example/', description: bad };
+      await expectRefusal(() => post('/api/webhooks/endpoints').send(endpoint), refusal('/description'));
     }
   });
 
@@ -300,7 +337,10 @@ describe('a stranger', () => {
       `/api/executions/${executionId}`,
       `/api/checkpoints/${checkpointId}`,
     ];
+    const h = `/api/webhooks/endpoints/${endpointId}`;
     const step = `${e}/steps/review/1`;
+    const organization = '/api/organizations/current';
+    const [g, m] = [`${organization}/groups/${groupId}`, `${organization}/members/${vic.id}`];
     return [
       ['GET /api/workflows/{id}', (auth) => get(w, auth)],
       [
@@ -321,10 +361,45 @@ describe('a stranger', () => {
       ['POST /api/executions/{id}/rerun', (auth) => post(`${e}/rerun`, auth).send({ from: { node_id: 'review' } })],
       ['POST /api/executions/{id}/signals', (auth) => post(`${e}/signals`, auth).send({ name: 'go' })],
       ['GET /api/checkpoints/{id}', (auth) => get(c, auth)],
+      ['GET /api/checkpoints/{id}/history', (auth) => get(`${c}/history`, auth)],
+      ['GET /api/checkpoints/{id}/evidence', (auth) => get(`${c}/evidence`, auth)],
       [
         'POST /api/checkpoints/{id}/decide',
         (auth) => decide(checkpointId, auth).set('If-Match', '"1"').send({ action: 'approve' }),
       ],
+      ...['claim', 'release', 'withdraw-decision'].map((act): Named => {
+        return [`POST /api/checkpoints/{id}/${act}`, (auth) => post(`${c}/${act}`, auth)];
+      }),
+      ['POST /api/checkpoints/{id}/reassign', (auth) => post(`${c}/reassign`, auth).send({ users: [eve.email] })],
+      ['POST /api/checkpoints/{id}/comments', (auth) => post(`${c}/comments`, auth).send({ text: 'Mine' })],
+      ['GET /api/checkpoints/{id}/links', (auth) => get(`${c}/links`, auth)],
+      ['POST /api/checkpoints/{id}/links', (auth) => post(`${c}/links`, auth).send({})],
+      ['POST /api/checkpoints/links/{id}/revoke', (auth) => post(`/api/checkpoints/links/${linkId}/revoke`, auth)],
+      ['POST /api/delegations/{id}/revoke', (auth) => post(`/api/delegations/${delegationId}/revoke`, auth)],
+      ['POST /api/early-decisions/{id}/cancel', (auth) => post(`/api/early-decisions/${earlyId}/cancel`, auth)],
+      ['GET /api/webhooks/endpoints/{id}', (auth) => get(h, auth)],
+      ['PATCH /api/webhooks/endpoints/{id}', (auth) => test.http().patch(h).set(auth).send({ active: false })],
+      ['DELETE /api/webhooks/endpoints/{id}', (auth) => test.http().delete(h).set(auth)],
+      ['POST /api/webhooks/endpoints/{id}/rotate-secret', (auth) => post(`${h}/rotate-secret`, auth)],
+      ['POST /api/webhooks/endpoints/{id}/test', (auth) => post(`${h}/test`, auth)],
+      ['GET /api/webhooks/endpoints/{id}/deliveries', (auth) => get(`${h}/deliveries`, auth)],
+      ['DELETE /api/auth/api-keys/{id}', (auth) => test.http().delete(`/api/auth/api-keys/${apiKeyId}`).set(auth)],
+      ['PATCH /api/organizations/current/groups/{id}', (auth) => test.http().patch(g).set(auth).send({ name: 'Hers' })],
+      ['DELETE /api/organizations/current/groups/{id}', (auth) => test.http().delete(g).set(auth)],
+      ['GET /api/organizations/current/groups/{id}/members', (auth) => get(`${g}/members`, auth)],
+      [
+        'PUT /api/organizations/current/groups/{id}/members/{user_id}',
+        (auth) => test.http().put(`${g}/members/${eve.user.id}`).set(auth),
+      ],
+      [
+        'DELETE /api/organizations/current/groups/{id}/members/{user_id}',
+        (auth) => test.http().delete(`${g}/members/${vic.id}`).set(auth),
+      ],
+      [
+        'PATCH /api/organizations/current/members/{user_id}',
+        (auth) => test.http().patch(m).set(auth).send({ role: 'owner' }),
+      ],
+      ['DELETE /api/organizations/current/members/{user_id}', (auth) => test.http().delete(m).set(auth)],
       [
         'DELETE /api/auth/sessions/{id}',
         (auth) =>
@@ -341,7 +416,8 @@ describe('a stranger', () => {
     const documented = Object.entries(describeApi(test.app).paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    const named = documented.filter((route) => route.includes('{'));
+    // What a decision link opens is found by its token alone, whoever asks.
+    const named = documented.filter((route) => route.includes('{') && !route.includes('/decide/'));
     expect(
       routes()
         .map(([route]) => route)
@@ -377,10 +453,14 @@ describe('a stranger', () => {
       '/api/checkpoints',
       `/api/checkpoints?execution_id=${executionId}`,
       `/api/audit?subject_id=${workflowId}`,
+      '/api/webhooks/endpoints',
+      '/api/organizations/current/groups',
+      '/api/auth/api-keys',
     ]) {
       expect((await get(path, eve.auth).expect(200)).body).toEqual({ data: [], next_cursor: null });
     }
     const everything = [
+      '/api/organizations',
       '/api/organizations/current',
       '/api/organizations/current/members',
       '/api/audit',
@@ -408,11 +488,27 @@ describe('a viewer', () => {
       () => post(`${e}/rerun`, vic.auth).send({ from: { node_id: 'review' } }),
       () => post(`${e}/signals`, vic.auth).send({ name: 'go' }),
       () => post('/api/signals', vic.auth).send({ name: 'go', correlation_key: 'key' }),
-      () => decide(checkpointId, vic.auth).set('If-Match', '"1"').send({ action: 'approve' }),
+      () => post('/api/organizations/current/members', vic.auth).send({ email: eve.email, role: 'viewer' }),
+      () => test.http().patch(`/api/organizations/current/members/${vic.id}`).set(vic.auth).send({ role: 'owner' }),
+      () => test.http().delete(`/api/organizations/current/members/${ann.user.id}`).set(vic.auth),
+      () => post('/api/organizations/current/groups', vic.auth).send({ name: 'Mine' }),
+      () => test.http().delete(`/api/organizations/current/groups/${groupId}`).set(vic.auth),
+      () => test.http().put(`/api/organizations/current/groups/${groupId}/members/${vic.id}`).set(vic.auth),
       () => post('/api/security/execute', vic.auth).send({ code: 'print(1)' }),
+      () => post('/api/webhooks/endpoints', vic.auth).send({ url: 'https://a.example/' }),
     ]) {
       await expectRefusal(send, forbidden);
     }
+  });
+
+  it('decides nothing, and the attempt is on record', async () => {
+    const open = async () => (await get(`/api/checkpoints/${checkpointId}`, ann.auth)).body;
+    const before = await open();
+    const refused = await decide(checkpointId, vic.auth).set('If-Match', '"1"').send({ action: 'approve' }).expect(403);
+    expect(refused.body).toMatchObject({ code: 'PERMISSION_MISSING' });
+    expect(await open()).toEqual(before);
+    const { body } = await get(`/api/audit?subject_id=${checkpointId}`, ann.auth);
+    expect(body.data[0]).toMatchObject({ action: 'checkpoint.refused', actor_id: vic.id });
   });
 
   it('is refused before a bad body is described', async () => {
@@ -426,6 +522,7 @@ describe('who does not say who they are', () => {
     'POST /api/workflows',
     'POST /api/executions',
     'GET /api/audit',
+    'GET /api/audit/export',
     'POST /api/auth/logout',
   ])('is refused: %s', async (route) => {
     const [method = '', path = ''] = route.split(' ');

@@ -79,13 +79,11 @@ const summary = ({ status, body }: { status: number; body: { code?: string } }) 
 
 async function auditOf(checkpointId: string) {
   const { body } = await get(`/api/audit?subject_type=checkpoint&subject_id=${checkpointId}`).expect(200);
-  return (body.data as { action: string; actor_id: string; details: object }[]).map(
-    ({ action, actor_id, details }) => ({
-      action,
-      actor_id,
-      details,
-    }),
-  );
+  return (body.data as { action: string; actor_id: string; details: Record<string, unknown> }[]).map((record) => {
+    const { history_seq, history_hash, ...details } = record.details;
+    expect([history_seq, history_hash]).toEqual([expect.any(Number), expect.stringMatching(/^[0-9a-f]{64}$/)]);
+    return { action: record.action, actor_id: record.actor_id, details };
+  });
 }
 
 /** It was refused so, is as open as before, and the refusal is on record. */
@@ -125,13 +123,25 @@ describe('an open checkpoint', () => {
       instructions: 'Be kind to Bo.',
       content: { text: 'Dear Bo' },
       schema,
-      editable: true,
-      not_requester: false,
+      original_content: null,
+      policy: expect.objectContaining({ editable: true, not_requester: false, on_expiry: 'fail' }),
+      workflow_id: expect.any(String),
+      version: 1,
+      round: 1,
+      action: null,
+      assigned_to: null,
+      claimed_by: null,
+      claimed_by_name: null,
+      claimed_at: null,
+      due_at: null,
+      expired_at: null,
       requested_by: ann.user.id,
       revision: 1,
       created_at: expect.stringMatching(/Z$/),
       closed_at: null,
       decision: null,
+      decisions: [],
+      you: ['approve', 'edit', 'reject'].map((action) => ({ action, allowed: true, code: null, detail: null })),
     });
     expect(headers['etag']).toBe('"1"');
     expect((await get(`/api/executions/${executionId}`)).body).toMatchObject({
@@ -155,7 +165,7 @@ describe('an open checkpoint', () => {
 describe('approving', () => {
   it('lets the execution go on with what was shown, and says who, when and what', async () => {
     const checkpoint = await parked();
-    const { body, headers } = await decide(checkpoint, { ...APPROVE, reason: 'Looks good' }).expect(200);
+    const { body, headers } = await decide(checkpoint, { ...APPROVE, comment: 'Looks good' }).expect(200);
     expect(body).toMatchObject({
       status: 'approved',
       revision: 2,
@@ -166,7 +176,7 @@ describe('approving', () => {
         decided_by: bea.id,
         decided_by_name: 'Bea',
         decided_at: expect.stringMatching(/Z$/),
-        reason: 'Looks good',
+        comment: 'Looks good',
         content_hash: hashJson({ text: 'Dear Bo' }),
         edited_content: null,
         patch: null,
@@ -183,6 +193,7 @@ describe('approving', () => {
           action: 'approve',
           execution_id: checkpoint.executionId,
           content_hash: hashJson({ text: 'Dear Bo' }),
+          closed: true,
         },
       },
     ]);
@@ -195,7 +206,8 @@ describe('editing', () => {
     const { body } = await decide(checkpoint, edited('Hello Bo')).expect(200);
     expect(body).toMatchObject({
       status: 'approved',
-      content: { text: 'Dear Bo' },
+      content: { text: 'Hello Bo' },
+      original_content: { text: 'Dear Bo' },
       decision: {
         action: 'edit',
         content_hash: hashJson({ text: 'Dear Bo' }),
@@ -229,7 +241,9 @@ describe('editing', () => {
     };
     const checkpoint = await parked(definition, shown);
     const { body } = await decide(checkpoint, { action: 'edit', content: wanted }).expect(200);
-    expect(body.content).toEqual(shown);
+    expect(body.content).toEqual(wanted);
+    const isChanged = hashJson(wanted) !== hashJson(shown);
+    expect(body.original_content).toEqual(isChanged ? shown : null);
     expect(body.decision.edited_content).toEqual(wanted);
     const patched = jsonPatch.applyPatch(
       structuredClone(shown),
@@ -241,8 +255,9 @@ describe('editing', () => {
     expect((await ended(checkpoint.executionId)).output).toEqual({
       action: 'edit',
       content: wanted,
-      reason: null,
+      comment: null,
       decided_by: bea.id,
+      round: 1,
     });
   });
 
@@ -274,11 +289,11 @@ describe('rejecting', () => {
 
   it('leads on by the rejected handle, where later steps can read the reason', async () => {
     const definition = reviewDefinition();
-    definition.nodes.push(node('refused', 'end', { output: '{{ steps.review.output.reason }}' }));
+    definition.nodes.push(node('refused', 'end', { output: '{{ steps.review.output.comment }}' }));
     definition.edges.push(edge('review', 'refused', 'rejected'));
     const checkpoint = await parked(definition);
-    const { body } = await decide(checkpoint, { action: 'reject', reason: `  ${REASON}\n` }).expect(200);
-    expect(body).toMatchObject({ status: 'rejected', decision: { action: 'reject', reason: REASON, patch: null } });
+    const { body } = await decide(checkpoint, { action: 'reject', comment: `  ${REASON}\n` }).expect(200);
+    expect(body).toMatchObject({ status: 'rejected', decision: { action: 'reject', comment: REASON, patch: null } });
     const execution = await ended(checkpoint.executionId);
     expect(execution).toMatchObject({ status: 'completed', output: REASON, error: null });
     expect((execution.steps as { node_id: string }[]).map((step) => step.node_id)).toEqual([
@@ -291,7 +306,7 @@ describe('rejecting', () => {
 
   it('without such a way fails the execution, which says who rejected it and why', async () => {
     const checkpoint = await parked();
-    await decide(checkpoint, { action: 'reject', reason: REASON }).expect(200);
+    await decide(checkpoint, { action: 'reject', comment: REASON }).expect(200);
     const execution = await ended(checkpoint.executionId);
     expect(execution).toMatchObject({
       status: 'failed',
@@ -307,7 +322,7 @@ describe('rejecting', () => {
     definition.nodes.unshift(node('in', 'transform', { output: 1 }));
     definition.edges.unshift(edge('in', 'draft'));
     const first = await parked(definition);
-    await decide(first, { action: 'reject', reason: REASON }).expect(200);
+    await decide(first, { action: 'reject', comment: REASON }).expect(200);
     const [second] = await openOnes(first.executionId);
     expect(second?.id).not.toBe(first.id);
     expect((await get(`/api/checkpoints/${second?.id}`)).body).toMatchObject({
@@ -322,11 +337,15 @@ describe('rejecting', () => {
 
   it('needs a reason', async () => {
     const checkpoint = await parked();
-    for (const body of [{ action: 'reject' }, { action: 'reject', reason: '' }, { action: 'reject', reason: ' \n ' }]) {
+    for (const body of [
+      { action: 'reject' },
+      { action: 'reject', comment: '' },
+      { action: 'reject', comment: ' \n ' },
+    ]) {
       const { status, body: problem } = await decide(checkpoint, body);
       expect({ status, pointers: problem.errors.map(({ pointer }: { pointer: string }) => pointer) }).toEqual({
         status: 422,
-        pointers: ['/reason'],
+        pointers: ['/comment'],
       });
     }
     expect((await get(`/api/checkpoints/${checkpoint.id}`)).body).toMatchObject({ status: 'open', revision: 1 });
@@ -335,7 +354,7 @@ describe('rejecting', () => {
 
 describe('a decision', () => {
   it.each([
-    ['of another kind', { action: 'expire' }, '/action'],
+    ['of no possible kind', { action: 'ex pire' }, '/action'],
     ['of no kind', {}, '/action'],
     ['to edit without content', { action: 'edit' }, '/content'],
     ['to approve other content', { action: 'approve', content: {} }, '/content'],
@@ -344,7 +363,7 @@ describe('a decision', () => {
       { action: 'approve', decided_by: '01900000-0000-7000-8000-000000000000' },
       '/decided_by',
     ],
-    ['with a reason of 10,001 characters', { action: 'approve', reason: 'x'.repeat(10_001) }, '/reason'],
+    ['with a reason of 10,001 characters', { action: 'approve', comment: 'x'.repeat(10_001) }, '/comment'],
   ])('%s is refused', async (_, body, pointer) => {
     const { status, body: problem } = await decide({ id: '01900000-0000-7000-8000-000000000000', tag: '"1"' }, body);
     expect(status).toBe(422);
@@ -365,7 +384,7 @@ describe('a decision', () => {
     for (const [tag, body] of [
       ['"1"', APPROVE],
       ['"2"', APPROVE],
-      ['"1"', { action: 'reject', reason: 'No' }],
+      ['"1"', { action: 'reject', comment: 'No' }],
     ] as const) {
       const answer = await expectRefused(
         { ...checkpoint, tag },
@@ -389,7 +408,7 @@ describe('a decision', () => {
       await expectRefused(approved, body, { status: 403, code: 'REQUESTER_MAY_NOT_APPROVE' }, ann.auth);
     }
     await decide(approved, APPROVE, bea).expect(200);
-    await decide(rejected, { action: 'reject', reason: 'A mistake of mine' }, ann).expect(200);
+    await decide(rejected, { action: 'reject', comment: 'A mistake of mine' }, ann).expect(200);
     expect(await ended(approved.executionId)).toMatchObject({ status: 'completed' });
     expect(await ended(rejected.executionId)).toMatchObject({
       status: 'failed',
@@ -414,7 +433,7 @@ describe('a checkpoint whose execution ends otherwise', () => {
       decision: null,
     });
     await expectRefused(checkpoint, APPROVE, withdrawn);
-    await expectRefused({ ...checkpoint, tag: '"2"' }, { action: 'reject', reason: 'No' }, withdrawn);
+    await expectRefused({ ...checkpoint, tag: '"2"' }, { action: 'reject', comment: 'No' }, withdrawn);
     expect((await get('/api/checkpoints?status=open&limit=100')).text).not.toContain(checkpoint.id);
     expect(await ended(checkpoint.executionId)).toMatchObject({ status: 'cancelled' });
   });
@@ -430,7 +449,7 @@ describe('a checkpoint whose execution ends otherwise', () => {
     };
     const executionId = await start(definition);
     const [first, second] = (await openOnes(executionId, 2)) as [Parked, Parked];
-    await decide(first, { action: 'reject', reason: 'No' }).expect(200);
+    await decide(first, { action: 'reject', comment: 'No' }).expect(200);
     expect(await ended(executionId)).toMatchObject({ status: 'failed', error: { code: 'CHECKPOINT_REJECTED' } });
     expect((await get(`/api/checkpoints/${second.id}`)).body).toMatchObject({ status: 'withdrawn', decision: null });
     await expectRefused({ ...second, tag: '"2"' }, APPROVE, withdrawn);

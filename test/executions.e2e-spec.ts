@@ -114,7 +114,7 @@ describe('executions', () => {
       [
         node('begin', 'transform', { output: null }),
         node('write', 'transform', {
-          output: { draft: '{{ has(steps.review) ? steps.review.output.reason : "first" }}' },
+          output: { draft: '{{ has(steps.review) ? steps.review.output.comment : "first" }}' },
         }),
         node('review', 'checkpoint', { title: 'Good?', content: '{{ steps.write.output }}' }),
         node('done', 'end', { output: '{{ steps.review.output.content }}' }),
@@ -126,7 +126,7 @@ describe('executions', () => {
         edge('review', 'done', 'approved'),
       ],
     );
-    await decide(id, { action: 'reject', reason: 'shorter' });
+    await decide(id, { action: 'reject', comment: 'shorter' });
     await decide(id, { action: 'approve' });
     const execution = await ended(id);
     expect(execution.output).toEqual({ draft: 'shorter' });

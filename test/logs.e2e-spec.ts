@@ -31,12 +31,20 @@ describe('the log', () => {
     await request(server.url).get('/api/auth/me').set('Authorization', `Bearer ${access_token}`).expect(200);
     await request(server.url).post('/api/auth/refresh').send({ refresh_token }).expect(200);
     await request(server.url).post('/api/auth/login').send({ email, password: 'not the password at all' }).expect(401);
+    await request(server.url).get('/decide/payload-of-a-link.its-signature').expect(404);
     await server.end('SIGTERM');
     const printed = server.output();
     const lines = printed.split('\n').filter((line) => line.startsWith('{'));
     const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(parsed.filter((line) => line['request_id'] === 'request-in-the-log')).not.toEqual([]);
-    for (const secret of [password, access_token, refresh_token, 'not the password at all', 'secret-query']) {
+    for (const secret of [
+      password,
+      access_token,
+      refresh_token,
+      'not the password at all',
+      'secret-query',
+      'payload-of-a-link',
+    ]) {
       expect(printed).not.toContain(secret);
     }
   });

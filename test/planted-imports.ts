@@ -16,6 +16,7 @@ const ALLOWED_IMPORTS: readonly [file: string, imported: string][] = [
   ['src/platform/errors/domain-error.ts', 'node:util'],
   ['src/config/settings.ts', 'zod'],
   ['src/auth/auth.service.ts', '../audit/audit.service.js'],
+  ['src/notifications/notifications.service.ts', '../audit/audit.service.js'],
   ['src/audit/audit.service.ts', 'node:crypto'],
   ['src/audit/circle-end.ts', './circle-begin.js'], // a circle is told once, of its other file
 ];
@@ -23,6 +24,7 @@ const ALLOWED_IMPORTS: readonly [file: string, imported: string][] = [
 export const FORBIDDEN_IMPORTS: readonly [file: string, imported: string, ...rules: string[]][] = [
   ['src/workflows/who-asks.ts', '../auth/auth.service.js', 'not-in-allowed'],
   ['src/executions/knows-checkpoints.ts', '../checkpoints/checkpoints.service.js', 'not-in-allowed'],
+  ['src/notifications/knows-checkpoints.ts', '../checkpoints/checkpoints.service.js', 'not-in-allowed'],
   ['src/executions/past-the-door.ts', '../workflows/workflow.repository.js', 'not-in-allowed'],
   ['src/platform/http/knows-a-module.ts', '../../audit/audit.service.js', 'not-in-allowed'],
   ['src/config/knows-platform.ts', '../platform/errors/domain-error.js', 'not-in-allowed'],

@@ -91,10 +91,11 @@ const operations = () =>
 
 /** A request that changes nothing: its ids are of nothing, its body is empty. */
 function send({ method, path }: Pick<Route, 'method' | 'path'>, headers: Record<string, string> = {}) {
-  const url = path.replace(':id', '01900000-0000-7000-8000-000000000000').replace(':number', '1');
+  const url = path.replaceAll(/:(id|user_id)/g, '01900000-0000-7000-8000-000000000000').replace(':number', '1');
   const agent = test.http();
   if (method === 'GET') return agent.get(url).set(headers);
   if (method === 'DELETE') return agent.delete(url).set(headers);
+  if (method === 'PUT') return agent.put(url).set(headers);
   return (method === 'PATCH' ? agent.patch(url) : agent.post(url)).set(headers).send({});
 }
 
@@ -103,7 +104,7 @@ describe('routes', () => {
     const router = routerRoutes().filter((name) => !name.split(' ')[1]?.startsWith(DOCUMENTATION));
     expect(router.toSorted()).toEqual(routes.map(nameOf).toSorted());
     expect(routes.length).toBeGreaterThan(25);
-    const known = new Set<string>([...PERMISSIONS, 'signed-in', 'public']);
+    const known = new Set<string>([...PERMISSIONS, 'signed-in', 'in-person', 'public']);
     expect(routes.filter(({ requirement }) => !known.has(requirement))).toEqual([]);
   });
 
@@ -138,13 +139,17 @@ describe('routes', () => {
     ).toEqual([
       'GET /api/auth/jwks',
       'GET /api/security/health',
+      'GET /decide/:token',
       'GET /health/liveness',
       'GET /health/migrations',
       'GET /health/readiness',
+      'GET /metrics',
+      'GET /pages/checkpoint-analytics',
       'POST /api/auth/login',
       'POST /api/auth/refresh',
       'POST /api/auth/register',
       'POST /api/auth/token',
+      'POST /decide/:token',
     ]);
   });
 
@@ -158,7 +163,7 @@ describe('routes', () => {
   it('let in exactly the roles that hold their permission', async () => {
     const members = new Map<string, TestMember>();
     for (const role of ROLES) members.set(role, await addMember(test, owner.organization.id, role));
-    const guarded = routes.filter(({ requirement }) => requirement !== 'public' && requirement !== 'signed-in');
+    const guarded = routes.filter(({ requirement }) => (PERMISSIONS as readonly string[]).includes(requirement));
     const table: string[] = [];
     for (const route of guarded) {
       const admitted: string[] = [];
@@ -181,14 +186,38 @@ describe('routes', () => {
 
   it('for the signed-in let every role in', async () => {
     const own = routes.filter(
-      (route) => route.requirement === 'signed-in' && nameOf(route) !== 'POST /api/auth/logout',
+      (route) =>
+        (route.requirement === 'signed-in' || route.requirement === 'in-person') &&
+        nameOf(route) !== 'POST /api/auth/logout',
     );
     expect(own.length).toBeGreaterThan(2);
     for (const role of ROLES) {
       const { auth } = await addMember(test, owner.organization.id, role);
-      for (const route of own) expect([200, 404]).toContain((await send(route, auth)).status);
+      for (const route of own) expect([200, 404, 422]).toContain((await send(route, auth)).status);
       await send({ method: 'POST', path: '/api/auth/logout' }, auth).expect(204);
     }
+  });
+});
+
+describe('routes that want somebody in person', () => {
+  it('are these, and let no API key in', async () => {
+    const scopes = { name: 'everything', scopes: PERMISSIONS };
+    const { body } = await test.http().post('/api/auth/api-keys').set(owner.auth).send(scopes).expect(201);
+    const refused: string[] = [];
+    for (const route of routes.filter(({ requirement }) => requirement !== 'public')) {
+      const answer = await send(route, { Authorization: `Bearer ${String(body.key)}` });
+      expect([401, 429, 500]).not.toContain(answer.status);
+      if (answer.body.code === 'SESSION_REQUIRED') refused.push(nameOf(route));
+    }
+    expect(refused.toSorted()).toEqual([
+      'DELETE /api/auth/api-keys/:id',
+      'DELETE /api/auth/sessions/:id',
+      'GET /api/auth/api-keys',
+      'GET /api/auth/sessions',
+      'GET /api/organizations',
+      'POST /api/auth/api-keys',
+      'POST /api/auth/logout',
+    ]);
   });
 });
 
@@ -250,7 +279,10 @@ describe('security headers', () => {
         'x-frame-options': 'SAMEORIGIN',
         'referrer-policy': 'no-referrer',
         'strict-transport-security': expect.stringMatching(/^max-age=\d{8,}/),
-        'content-security-policy': expect.stringContaining("default-src 'self'"),
+        // Pages that we make are complete in themselves; what is no page of ours there is a problem like elsewhere.
+        'content-security-policy': expect.stringMatching(
+          pathname.startsWith('/pages') ? /default-src 'none'/ : /default-src '(self|none)'/,
+        ),
         'x-request-id': expect.stringMatching(/^[\w-]{8,64}$/),
       });
       if (pathname.startsWith('/api')) expect({ pathname, ...headers }).toMatchObject({ 'cache-control': 'no-store' });

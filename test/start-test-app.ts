@@ -41,7 +41,7 @@ export async function startTestApp(settings: Record<string, string> = {}, existi
     NODE_ENV: 'test',
     DATABASE_URL: database.url,
     DATA_DIR: folder,
-    LOG_LEVEL: 'silent',
+    LOG_LEVEL: process.env['TEST_LOG'] ?? 'silent',
     PORT: '0',
     RATE_LIMIT_PER_MINUTE: '1000000',
     RATE_LIMIT_PER_HOUR: '10000000',
@@ -52,7 +52,11 @@ export async function startTestApp(settings: Record<string, string> = {}, existi
   const open = { url: database.url, embedded: false, close: () => Promise.resolve() };
   const root = AppModule.forRoot(completeSettings(given, database.url), open);
   const module = await Test.createTestingModule({ imports: [root] }).compile();
-  const app = module.createNestApplication<NestExpressApplication>({ logger: false, bodyParser: false });
+  const app = module.createNestApplication<NestExpressApplication>({
+    logger: process.env['TEST_LOG'] ? ['error', 'warn'] : false,
+    bodyParser: false,
+    routeConflictPolicy: { duplicate: 'error', shadow: 'error' },
+  });
   setUpHttp(app);
   await app.listen(0, '127.0.0.1');
   const server: Server = app.getHttpServer();

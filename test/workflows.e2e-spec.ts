@@ -172,7 +172,6 @@ const FAULTS = [
   ['/nodes/3/data/schema/minLength', 'JSON_SCHEMA_INVALID'],
   ['/nodes/3/data/colour', 'UNKNOWN_FIELD'],
   ['/edges/0/target', 'EDGE_TARGET_UNKNOWN'],
-  ['/edges/1/sourceHandle', 'HANDLE_UNKNOWN'],
   ['/edges/1/data/when', 'EXPRESSION_INVALID'],
 ] as const;
 
