@@ -1,9 +1,10 @@
-/** Where an execution has rows, and by what they belong to it; `own` is an id of the row itself. */
+/** Where an execution has rows, and by what they belong to it, or to its checkpoint; `own` is an id of the row itself. */
 const TABLES = [
   { table: 'executions', key: 'id' },
   { table: 'steps', key: 'execution_id' },
   { table: 'execution_events', key: 'execution_id' },
   { table: 'checkpoints', key: 'execution_id', own: 'id' },
+  { table: 'checkpoint_events', key: 'checkpoint_id' },
 ];
 
 /**
@@ -35,14 +36,19 @@ async function listColumns(client, table) {
 /** Lateral, so that all rows of a copy come before those of the next, as they would have. */
 function copyStatement({ table, key, own }, columns, { of, count, from }) {
   const values = columns.map(({ name, type }) => {
-    if (name === key) return idOf('execution', from, 'i');
+    if (name === key) return idOf(ownerOf(key), from, 'i');
     if (name === own) return idOf(table, from, 'i');
     return type.startsWith('timestamp') ? `"${name}" - make_interval(secs => ${count} - i)` : `"${name}"`;
   });
   return `insert into ${table} (${columns.map(({ name }) => `"${name}"`).join(', ')})
     select ${values.join(', ')} from generate_series(1, ${count}) as i
-    cross join lateral (select * from ${table} where "${key}" = '${of}' and i > 0) as original`;
+    cross join lateral (select * from ${table} where "${key}" = ${originalOf(key, of)} and i > 0) as original`;
 }
+
+const ownerOf = (key) => (key === 'checkpoint_id' ? 'checkpoints' : 'execution');
+
+const originalOf = (key, of) =>
+  key === 'checkpoint_id' ? `(select id from checkpoints where execution_id = '${of}')` : `'${of}'::uuid`;
 
 /** A UUID of version 7 (RFC 9562) for the second of the copy, so that indexes grow as they would have. */
 function idOf(what, from, i) {
@@ -54,9 +60,10 @@ function idOf(what, from, i) {
 /** A copy whose rows do not belong together would be no history. */
 async function checkLastCopy(client, { of, count, from }) {
   for (const { table, key } of TABLES) {
-    const { rows } = await client.query(`select count(*) filter (where "${key}" = '${of}') as wanted,
-      count(*) filter (where "${key}" = ${idOf('execution', from, count)}) as found
-      from ${table} where "${key}" in ('${of}', ${idOf('execution', from, count)})`);
+    const [original, copy] = [originalOf(key, of), idOf(ownerOf(key), from, count)];
+    const { rows } = await client.query(`select count(*) filter (where "${key}" = ${original}) as wanted,
+      count(*) filter (where "${key}" = ${copy}) as found
+      from ${table} where "${key}" = ${original} or "${key}" = ${copy}`);
     const [{ wanted, found }] = rows;
     if (wanted !== found) throw new Error(`the copy has ${found} rows in ${table} and the original ${wanted}`);
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { openBench } from './bench-database.mjs';
+import { decideLatency } from './decide-latency.mjs';
 import { fanOut } from './fan-out.mjs';
 import { fibonacci } from './fibonacci.mjs';
 import { longExecution } from './long-execution.mjs';
@@ -22,6 +23,7 @@ const PARTS = {
   start: startLatency,
   fibonacci,
   resume: resumeLatency,
+  decide: decideLatency,
   long: longExecution,
   million: millionFinished,
 };

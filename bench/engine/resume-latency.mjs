@@ -1,4 +1,6 @@
 import { CheckpointsService } from '../../dist/src/checkpoints/checkpoints.service.js';
+import { claimantOf } from '../../dist/src/checkpoints/deciders.service.js';
+import { DecisionsService } from '../../dist/src/checkpoints/decisions.service.js';
 import { SYSTEM_ACTOR } from '../../dist/src/platform/http/principal.js';
 import { withClient } from './bench-database.mjs';
 import { copyExecution } from './copy-execution.mjs';
@@ -10,7 +12,7 @@ import { median, takeRounds } from './take-rounds.mjs';
 const PARKED = 10_000;
 
 /**
- * From the call of CheckpointsService.decide until the next step, whose start is written by then, is given to its runner;
+ * From the call of DecisionsService.decide until the next step, whose start is written by then, is given to its runner;
  * with nothing else parked, and beside ten thousand copies of a parked execution.
  */
 export function resumeLatency(bench) {
@@ -48,9 +50,8 @@ export async function prepareResume(bench, engine) {
 async function resumeOne(engine, workflow, begun) {
   const { id, checkpoint } = await park(engine, workflow);
   const called = performance.now();
-  await engine.app
-    .get(CheckpointsService)
-    .decide(engine.owner, SYSTEM_ACTOR, checkpoint.id, checkpoint.revision, { action: 'approve' });
+  const attempt = { action: 'approve', revision: checkpoint.revision };
+  await engine.app.get(DecisionsService).decide(claimantOf(engine.owner, SYSTEM_ACTOR), checkpoint.id, attempt);
   const { at } = await begun.of(id);
   await engine.endOf(id);
   return at - called;
@@ -62,7 +63,7 @@ async function park(engine, workflow) {
   const { organization_id } = engine.owner;
   const { data } = await engine.app
     .get(CheckpointsService)
-    .list({ organization_id, status: 'open', execution_id: id, limit: 1 });
+    .list({ organization_id, status: 'open', execution_id: id, order: 'asc', limit: 1 });
   return { id, checkpoint: data[0] };
 }
 

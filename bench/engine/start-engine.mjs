@@ -8,6 +8,7 @@ import { NodeRunner } from '../../dist/src/executions/node-runner.js';
 import { TurnWriter } from '../../dist/src/executions/turn-writer.js';
 import { OrganizationsService } from '../../dist/src/organizations/organizations.service.js';
 import { Transactions } from '../../dist/src/platform/database/transactions.js';
+import { ROLE_PERMISSIONS } from '../../dist/src/platform/http/permissions.js';
 import { SYSTEM_ACTOR } from '../../dist/src/platform/http/principal.js';
 import { WorkflowsService } from '../../dist/src/workflows/workflows.service.js';
 import { openBareLoop } from './bare-loop.mjs';
@@ -112,7 +113,15 @@ async function seed(app) {
   return app.get(Transactions).run(async (tx) => {
     const { id: organization_id } = await app.get(OrganizationsService).createOrganization(tx, 'Bench');
     const user = await accounts.createMember(tx, { ...person, password_hash, organization_id, role: 'owner' });
-    return { ...person, organization_id, user_id: user.id, role: 'owner' };
+    const permissions = new Set(ROLE_PERMISSIONS.owner);
+    return {
+      ...person,
+      organization_id,
+      user_id: user.id,
+      role: 'owner',
+      permissions,
+      authenticated_by: 'access_token',
+    };
   });
 }
 
