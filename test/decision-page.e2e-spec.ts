@@ -257,7 +257,7 @@ describe('its form', () => {
       [parked.id],
     );
     expect((await links.send(pathOf(unnamed), NAMED).expect(403)).text).toContain(
-      'Four-eyes needs somebody who is known',
+      'It takes different people here, so each has to be known',
     );
     await links.send(path).expect(200);
   });
