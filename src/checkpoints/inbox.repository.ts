@@ -55,14 +55,15 @@ const SUMMARY = `c.id, c.organization_id, c.execution_id, c.workflow_id, c.versi
 
 /**
  * What is theirs to decide: assigned to them, not claimed by others, not theirs by `not_requester`, and not decided by them
- * already. $1 organization, $2 user, $3 keys, $4 personal keys, $5 seconds that are soon.
+ * already. The last is asked for each by its index: as `not exists` it was planned as a join with all decisions that there are.
+ * $1 organization, $2 user, $3 keys, $4 personal keys, $5 seconds that are soon.
  */
 const MINE = `c.organization_id = $1 and c.status = 'open' and c.candidates && $3::text[]
   and (c.claimed_by is null or c.claimed_by = $2)
   and (c.requested_by is distinct from $2 or (c.policy->>'not_requester')::boolean is not true)
-  and not exists (
-    select 1 from decisions d
-    where d.checkpoint_id = c.id and (d.person = $2::text or d.decided_by = $2) and d.void_reason is null)`;
+  and (
+    select d.id from decisions d
+    where d.checkpoint_id = c.id and (d.person = $2::text or d.decided_by = $2) and d.void_reason is null limit 1) is null`;
 
 const VIEWS: Readonly<Record<InboxView, string>> = {
   all: 'true',
