@@ -280,7 +280,7 @@ describe('twenty who send the same link at once', () => {
   it.each([
     ['without an account', ANYONE, {}],
     ['of a member, one of several', { ...MEMBERS, quorum: 2 }, { user_id: '' }],
-  ])('make one decision, and the others are told: %s', async (_, policy, given) => {
+  ])('make one decision, and the others are told: %s', async (_who, policy, given) => {
     const parked = await drive.park(policy);
     const isOwn = 'user_id' in given;
     const { url } = await links.make(parked, bea, isOwn ? { user_id: bea.id } : {});
