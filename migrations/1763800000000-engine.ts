@@ -11,7 +11,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * 5. An execution that ends, or begins to be undone, is no longer paused: nobody could have it go on.
  * 6. Who writes from outside (a decision, say) holds the lock on the row instead of a claim. It leaves status and claim as
  *    they are, and adds to `changes`, so that the holder's picture is known to be old. Who queues behind others (`queued`
- *    without a moment to wake) goes on queueing.
+ *    without a moment to wake) goes on queueing. Where nobody holds the execution it may claim it for `worker` (`takes`).
  *
  * A function, not a statement with WITH: each of its statements finds its rows by primary key under any statistics, and is
  * planned once a connection. For one step that takes 0.16 ms instead of 0.32, and the other could not be kept from a bad plan.
@@ -27,14 +27,16 @@ BEGIN
     SELECT * FROM json_to_recordset(commits) AS c(
       execution_id uuid, epoch int, nudges int, changes int, outside boolean, status text, ending text,
       released boolean, ended boolean, compensable boolean, wake_in double precision, wake_at timestamptz,
-      output json, error json, snapshot json, steps json, events json, attempts json)
+      output json, error json, snapshot json, steps json, events json, attempts json, worker int,
+      lease double precision, takes boolean)
   LOOP
     UPDATE executions e SET
       status = CASE
-        WHEN g.outside THEN e.status
+        WHEN g.outside THEN CASE WHEN g.takes THEN 'running' ELSE e.status END
         WHEN g.released AND NOT g.ended AND g.ending IS NULL AND e.paused_at IS NOT NULL THEN 'paused'
         ELSE g.status END,
       wake_at = CASE
+        WHEN g.takes THEN now() + make_interval(secs => g.lease)
         WHEN g.outside THEN CASE WHEN e.worker IS NULL AND e.paused_at IS NULL
           AND (e.wake_at IS NOT NULL OR e.status <> 'queued') THEN now() ELSE e.wake_at END
         WHEN g.ended THEN NULL
@@ -42,7 +44,8 @@ BEGIN
         WHEN g.ending IS NULL AND e.paused_at IS NOT NULL THEN NULL
         WHEN e.nudges <> g.nudges THEN now()
         ELSE least(g.wake_at, now() + make_interval(secs => g.wake_in)) END,
-      worker = CASE WHEN g.released THEN NULL ELSE e.worker END,
+      worker = CASE WHEN g.released THEN NULL WHEN g.takes THEN g.worker ELSE e.worker END,
+      epoch = CASE WHEN g.takes THEN e.epoch + 1 ELSE e.epoch END,
       nudges = CASE WHEN g.outside THEN e.nudges + 1 ELSE e.nudges END,
       changes = CASE WHEN g.outside THEN e.changes + 1 ELSE e.changes END,
       last_event = e.last_event + json_array_length(g.events),
@@ -104,33 +107,35 @@ END $$`;
 const APPEND_AUDIT_RECORD = `
 CREATE FUNCTION append_audit_record(given json, facts jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  organization uuid := given->>'organization_id';
-  token text := given->>'token';
-  canonical text := given->>'canonical';
+  g record;
+  canonical text;
   happened timestamptz;
   head audit_heads%ROWTYPE;
   fact record;
 BEGIN
-  SELECT * INTO head FROM audit_heads h WHERE h.organization_id = organization FOR UPDATE;
+  SELECT * INTO g FROM json_to_record(given) AS r(
+    organization_id uuid, token text, canonical text, action text, actor_type text, actor_id uuid, subject_type text,
+    subject_id text, details jsonb, request_id text, address text, user_agent text);
+  SELECT * INTO head FROM audit_heads h WHERE h.organization_id = g.organization_id FOR UPDATE;
   IF NOT FOUND THEN
-    INSERT INTO audit_heads (organization_id, seq, hash) VALUES (organization, 0, repeat('0', 64)) ON CONFLICT DO NOTHING;
-    SELECT * INTO head FROM audit_heads h WHERE h.organization_id = organization FOR UPDATE;
+    INSERT INTO audit_heads (organization_id, seq, hash) VALUES (g.organization_id, 0, repeat('0', 64)) ON CONFLICT DO NOTHING;
+    SELECT * INTO head FROM audit_heads h WHERE h.organization_id = g.organization_id FOR UPDATE;
   END IF;
   happened := date_trunc('milliseconds', clock_timestamp());
-  canonical := replace(canonical, token || 'seq', (head.seq + 1)::text);
-  canonical := replace(canonical, token || 'previous_hash', head.hash);
-  canonical := replace(canonical, token || 'occurred_at',
+  canonical := replace(g.canonical, g.token || 'seq', (head.seq + 1)::text);
+  canonical := replace(canonical, g.token || 'previous_hash', head.hash);
+  canonical := replace(canonical, g.token || 'occurred_at',
     to_char(happened AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
   FOR fact IN SELECT key, value FROM jsonb_each(facts) LOOP
-    canonical := replace(canonical, '"' || token || fact.key || '"', fact.value::text);
+    canonical := replace(canonical, '"' || g.token || fact.key || '"', fact.value::text);
   END LOOP;
   INSERT INTO audit_records (organization_id, seq, occurred_at, action, actor_type, actor_id, subject_type, subject_id,
                              details, request_id, address, user_agent, previous_hash, hash)
-  VALUES (organization, head.seq + 1, happened, given->>'action', given->>'actor_type', (given->>'actor_id')::uuid,
-          given->>'subject_type', given->>'subject_id', (given->'details')::jsonb || facts, given->>'request_id',
-          given->>'address', given->>'user_agent', head.hash, encode(sha256(convert_to(canonical, 'UTF8')), 'hex'));
+  VALUES (g.organization_id, head.seq + 1, happened, g.action, g.actor_type, g.actor_id, g.subject_type, g.subject_id,
+          g.details || facts, g.request_id, g.address, g.user_agent, head.hash,
+          encode(sha256(convert_to(canonical, 'UTF8')), 'hex'));
   UPDATE audit_heads h SET seq = head.seq + 1, hash = encode(sha256(convert_to(canonical, 'UTF8')), 'hex')
-  WHERE h.organization_id = organization;
+  WHERE h.organization_id = g.organization_id;
 END $$`;
 
 /**

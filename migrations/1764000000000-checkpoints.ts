@@ -68,127 +68,6 @@ BEGIN
   RETURN QUERY SELECT * FROM executions e WHERE e.id = execution;
 END $$`;
 
-/**
- * As it was (see the migration before, which has the rules), and: who writes from outside for an execution that nobody holds,
- * that is not paused and queues behind nobody, may claim it in the same statement (`takes`, for `worker`).
- */
-const COMMIT_TURNS = `CREATE OR REPLACE FUNCTION commit_turns(commits json) RETURNS TABLE (execution_id uuid, epoch int, nudges int)
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-  g record;
-  held record;
-BEGIN
-  FOR g IN
-    SELECT * FROM json_to_recordset(commits) AS c(
-      execution_id uuid, epoch int, nudges int, changes int, outside boolean, status text, ending text,
-      released boolean, ended boolean, compensable boolean, wake_in double precision, wake_at timestamptz,
-      output json, error json, snapshot json, steps json, events json, attempts json, worker int,
-      lease double precision, takes boolean)
-  LOOP
-    UPDATE executions e SET
-      status = CASE
-        WHEN g.outside THEN CASE WHEN g.takes THEN 'running' ELSE e.status END
-        WHEN g.released AND NOT g.ended AND g.ending IS NULL AND e.paused_at IS NOT NULL THEN 'paused'
-        ELSE g.status END,
-      wake_at = CASE
-        WHEN g.takes THEN now() + make_interval(secs => g.lease)
-        WHEN g.outside THEN CASE WHEN e.worker IS NULL AND e.paused_at IS NULL
-          AND (e.wake_at IS NOT NULL OR e.status <> 'queued') THEN now() ELSE e.wake_at END
-        WHEN g.ended THEN NULL
-        WHEN NOT g.released THEN e.wake_at
-        WHEN g.ending IS NULL AND e.paused_at IS NOT NULL THEN NULL
-        WHEN e.nudges <> g.nudges THEN now()
-        ELSE least(g.wake_at, now() + make_interval(secs => g.wake_in)) END,
-      worker = CASE WHEN g.released THEN NULL WHEN g.takes THEN g.worker ELSE e.worker END,
-      epoch = CASE WHEN g.takes THEN e.epoch + 1 ELSE e.epoch END,
-      nudges = CASE WHEN g.outside THEN e.nudges + 1 ELSE e.nudges END,
-      changes = CASE WHEN g.outside THEN e.changes + 1 ELSE e.changes END,
-      last_event = e.last_event + json_array_length(g.events),
-      ending = coalesce(e.ending, g.ending),
-      paused_at = CASE WHEN g.ended OR g.ending IS NOT NULL THEN NULL ELSE e.paused_at END,
-      compensable = g.compensable,
-      snapshot = CASE WHEN g.outside THEN NULL ELSE g.snapshot END,
-      output = g.output,
-      error = CASE WHEN g.outside THEN e.error ELSE g.error END,
-      ended_at = CASE WHEN g.ended THEN now() END
-    WHERE e.id = g.execution_id AND e.epoch = g.epoch AND e.changes = g.changes AND e.ended_at IS NULL
-      AND (g.outside OR e.status IN ('running', 'compensating'))
-    RETURNING e.id, e.epoch, e.nudges, e.last_event - json_array_length(g.events) AS first_event INTO held;
-    CONTINUE WHEN NOT FOUND;
-
-    INSERT INTO steps (execution_id, node_id, iteration, node_type, status, attempt, consumed, fired, input, output,
-                       error, logs, signal, correlation_key, due_at, started_at, ended_at)
-    SELECT held.id, s.node_id, s.iteration, s.node_type, s.status, s.attempt, s.consumed, s.fired, s.input, s.output,
-           s.error, s.logs, s.signal, s.correlation_key, coalesce(s.due_at, now() + make_interval(secs => s.due_in)),
-           coalesce(to_timestamp(s.began), clock_timestamp()),
-           CASE WHEN s.status IN ('completed', 'failed', 'cancelled') THEN
-             coalesce(to_timestamp(s.ended), clock_timestamp()) END
-    FROM json_to_recordset(g.steps) AS s(
-      node_id text, iteration int, node_type text, status text, attempt int, consumed json, fired json, input json,
-      output json, error json, logs json, signal text, correlation_key text, due_at timestamptz,
-      due_in double precision, began double precision, ended double precision)
-    ON CONFLICT ON CONSTRAINT "PK_c5f0e6fdce6e0b6e12d561352d5" DO UPDATE SET
-      status = excluded.status, attempt = excluded.attempt, fired = excluded.fired, output = excluded.output,
-      error = excluded.error, logs = excluded.logs, signal = excluded.signal,
-      correlation_key = excluded.correlation_key, due_at = excluded.due_at, ended_at = excluded.ended_at
-    WHERE steps.status IN ('running', 'backing_off')
-      OR (steps.status = 'waiting' AND excluded.status IN ('completed', 'failed', 'cancelled'));
-
-    INSERT INTO execution_events (execution_id, seq, type, node_id, iteration, data)
-    SELECT held.id, held.first_event + v.position, v.event->>'type', v.event->>'node_id',
-           (v.event->>'iteration')::int, v.event->'data'
-    FROM json_array_elements(g.events) WITH ORDINALITY AS v(event, position);
-
-    IF g.attempts IS NOT NULL THEN
-      INSERT INTO step_attempts (execution_id, node_id, iteration, attempt, error, logs, started_at)
-      SELECT held.id, a.node_id, a.iteration, a.attempt, a.error, a.logs, clock_timestamp() - make_interval(secs => a.took)
-      FROM json_to_recordset(g.attempts) AS a(
-        node_id text, iteration int, attempt int, error json, logs json, took double precision);
-    END IF;
-
-    execution_id := held.id;
-    epoch := held.epoch;
-    nudges := held.nudges;
-    RETURN NEXT;
-  END LOOP;
-END $$`;
-
-/** As it was, but the record is parsed once and not for each of its fields. */
-const APPEND_AUDIT_RECORD = `
-CREATE OR REPLACE FUNCTION append_audit_record(given json, facts jsonb) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  g record;
-  canonical text;
-  happened timestamptz;
-  head audit_heads%ROWTYPE;
-  fact record;
-BEGIN
-  SELECT * INTO g FROM json_to_record(given) AS r(
-    organization_id uuid, token text, canonical text, action text, actor_type text, actor_id uuid, subject_type text,
-    subject_id text, details jsonb, request_id text, address text, user_agent text);
-  SELECT * INTO head FROM audit_heads h WHERE h.organization_id = g.organization_id FOR UPDATE;
-  IF NOT FOUND THEN
-    INSERT INTO audit_heads (organization_id, seq, hash) VALUES (g.organization_id, 0, repeat('0', 64)) ON CONFLICT DO NOTHING;
-    SELECT * INTO head FROM audit_heads h WHERE h.organization_id = g.organization_id FOR UPDATE;
-  END IF;
-  happened := date_trunc('milliseconds', clock_timestamp());
-  canonical := replace(g.canonical, g.token || 'seq', (head.seq + 1)::text);
-  canonical := replace(canonical, g.token || 'previous_hash', head.hash);
-  canonical := replace(canonical, g.token || 'occurred_at',
-    to_char(happened AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
-  FOR fact IN SELECT key, value FROM jsonb_each(facts) LOOP
-    canonical := replace(canonical, '"' || g.token || fact.key || '"', fact.value::text);
-  END LOOP;
-  INSERT INTO audit_records (organization_id, seq, occurred_at, action, actor_type, actor_id, subject_type, subject_id,
-                             details, request_id, address, user_agent, previous_hash, hash)
-  VALUES (g.organization_id, head.seq + 1, happened, g.action, g.actor_type, g.actor_id, g.subject_type, g.subject_id,
-          g.details || facts, g.request_id, g.address, g.user_agent, head.hash,
-          encode(sha256(convert_to(canonical, 'UTF8')), 'hex'));
-  UPDATE audit_heads h SET seq = head.seq + 1, hash = encode(sha256(convert_to(canonical, 'UTF8')), 'hex')
-  WHERE h.organization_id = g.organization_id;
-END $$`;
-
 /** Policies, several decisions a checkpoint, its history, delegations, links, and decisions that come early. */
 export class Checkpoints1764000000000 implements MigrationInterface {
   name = 'Checkpoints1764000000000';
@@ -254,10 +133,8 @@ export class Checkpoints1764000000000 implements MigrationInterface {
     );
     await this.remakeDecisions(runner);
     await this.makeTables(runner);
-    await runner.query(COMMIT_TURNS);
     await runner.query(WRITE_CHECKPOINT);
     await runner.query(DECIDE_PARKED);
-    await runner.query(APPEND_AUDIT_RECORD);
   }
 
   private async remakeDecisions(runner: QueryRunner): Promise<void> {

@@ -41,12 +41,6 @@ export class DelegationsRepository {
     return rows.map(({ from_user }) => from_user);
   }
 
-  async readClock(tx: Transaction): Promise<Date> {
-    const rows: { now: Date }[] = await tx.query(`select clock_timestamp() as now`);
-    if (!rows[0]) throw new Error('the database has no time');
-    return rows[0].now;
-  }
-
   /** False when it was already. */
   async revoke(tx: Transaction, id: string): Promise<boolean> {
     const [, count]: [unknown, number] = await tx.query(

@@ -6,6 +6,7 @@ import { type Transaction, Transactions } from '../platform/database/transaction
 import { DomainError, notFound } from '../platform/errors/domain-error.js';
 import type { Actor, Principal } from '../platform/http/principal.js';
 import { SignedCursor } from '../platform/http/signed-cursor.js';
+import { CheckpointRepository } from './checkpoint.repository.js';
 import type { Delegation } from './delegation.entity.js';
 import { DelegationsRepository } from './delegations.repository.js';
 
@@ -28,6 +29,7 @@ export class DelegationsService {
   constructor(
     private readonly transactions: Transactions,
     private readonly repository: DelegationsRepository,
+    private readonly checkpoints: CheckpointRepository,
     private readonly organizations: OrganizationsService,
     private readonly audit: AuditService,
     private readonly cursors: SignedCursor,
@@ -42,7 +44,7 @@ export class DelegationsService {
     if (from_user === to_user) throw invalid('DELEGATION_TO_SELF', 'Name somebody else in to_user.');
     return this.transactions.run(async (tx) => {
       await this.mustBeMembers(tx, organization_id, [from_user, to_user]);
-      const starts_at = given.starts_at ?? (await this.repository.readClock(tx));
+      const starts_at = given.starts_at ?? (await this.checkpoints.readClock(tx));
       mustBePeriod(starts_at, ends_at);
       const id = uuidv7();
       const row = { id, organization_id, from_user, to_user, starts_at, ends_at, comment, created_by };

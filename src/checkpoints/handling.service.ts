@@ -11,7 +11,7 @@ import { CheckpointRepository, type Sight } from './checkpoint.repository.js';
 import { type Act, CheckpointWriter } from './checkpoint-writer.js';
 import { type Claimant, DecidersService, eventActorOf } from './deciders.service.js';
 import { DecisionsService } from './decisions.service.js';
-import { judgeHandling, judgeKey } from './judge-decision.js';
+import { claimedByAnother, judgeHandling, judgeKey } from './judge-decision.js';
 
 /** What one act of a person comes to: refused, nothing to do, or an event and what it changes. */
 type Handled =
@@ -38,7 +38,7 @@ export class HandlingService {
     return this.handle(claimant, id, 'claimed', async (tx, sight) => {
       const { checkpoint, now } = sight;
       if (checkpoint.claimed_by === claimant.user_id) return { nothing: true };
-      if (checkpoint.claimed_by !== null) return { refusal: claimedBy(checkpoint) };
+      if (checkpoint.claimed_by !== null) return { refusal: claimedByAnother(checkpoint) };
       const refusal = (await this.judge(tx, sight, claimant, 'claim')) ?? needsMany(checkpoint);
       if (refusal) return { refusal };
       const { user_id, name } = claimant;
@@ -51,7 +51,7 @@ export class HandlingService {
     return this.handle(claimant, id, 'released', (_, { checkpoint }) => {
       const { claimed_by, claimed_by_name } = checkpoint;
       if (claimed_by === null) return { nothing: true };
-      if (claimed_by !== claimant.user_id && !manages) return { refusal: claimedBy(checkpoint) };
+      if (claimed_by !== claimant.user_id && !manages) return { refusal: claimedByAnother(checkpoint) };
       return { data: { claimed_by, claimed_by_name }, act: { set: UNCLAIMED } };
     });
   }
@@ -132,13 +132,6 @@ export class HandlingService {
 }
 
 export const UNCLAIMED = { claimed_by: null, claimed_by_name: null, claimed_at: null };
-
-function claimedBy({ claimed_by, claimed_by_name }: Checkpoint): DomainError {
-  const message = `${claimed_by_name} has claimed it. Ask them to release it, or an admin to.`;
-  return new DomainError('conflict', 'CHECKPOINT_CLAIMED', message, {
-    extensions: { claimed_by: { id: claimed_by, name: claimed_by_name } },
-  });
-}
 
 /** Where several people have to decide, one alone cannot have it to themselves. */
 function needsMany({ policy }: Checkpoint): DomainError | null {

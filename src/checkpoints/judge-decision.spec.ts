@@ -10,6 +10,7 @@ import {
   type Mandate,
   winnerOf,
 } from './judge-decision.js';
+import { PLAIN_POLICY } from './plain-policy.fixture.js';
 
 const NOW = new Date('2026-03-02T10:00:00Z');
 const EARLIER = new Date('2026-03-02T09:00:00Z');
@@ -23,20 +24,8 @@ const offer = (action: string, comment: OfferedAction['comment'] = 'optional'): 
 });
 
 const POLICY: CheckpointPolicy = {
-  assignees: null,
+  ...PLAIN_POLICY,
   actions: [offer('approve'), offer('reject', 'required'), offer('request_changes', 'required'), offer('hold')],
-  editable: true,
-  not_requester: false,
-  not_same_as: [],
-  due: null,
-  on_expiry: 'fail',
-  working_hours: null,
-  reminders: [],
-  escalation: [],
-  retain_reviewer: false,
-  max_rounds: null,
-  allow_links: 'no',
-  allow_api_keys: false,
 };
 
 type Given = Partial<Omit<Checkpoint, 'policy'>> & { policy?: Partial<CheckpointPolicy> };

@@ -176,8 +176,13 @@ function actionOf(checkpoint: Checkpoint, action: string): DomainError | null {
 
 function claimOf({ claimed_by, claimed_by_name }: Checkpoint, { user_id, via, mandates }: Decider): DomainError | null {
   if (claimed_by === null || via === 'timer' || claimed_by === user_id) return null;
-  if (mandates.some(({ person }) => person === claimed_by)) return null;
-  const message = `${claimed_by_name} has claimed it. Ask them to release it, or an admin to reassign it.`;
+  return mandates.some(({ person }) => person === claimed_by)
+    ? null
+    : claimedByAnother({ claimed_by, claimed_by_name });
+}
+
+export function claimedByAnother({ claimed_by, claimed_by_name }: Pick<Checkpoint, 'claimed_by' | 'claimed_by_name'>) {
+  const message = `${claimed_by_name} has claimed it. Ask them to release it, or an admin to.`;
   return new DomainError('conflict', 'CHECKPOINT_CLAIMED', message, {
     extensions: { claimed_by: { id: claimed_by, name: claimed_by_name } },
   });

@@ -1,4 +1,5 @@
 import type { CheckpointPolicy } from '../workflows/engine/checkpoint-policy.js';
+import { PLAIN_POLICY } from './plain-policy.fixture.js';
 import { scheduleCheckpoint } from './schedule-checkpoint.js';
 
 const OPENED = new Date('2026-01-30T15:00:00Z');
@@ -13,23 +14,7 @@ const berlin = {
 } as const;
 
 function schedule(policy: Partial<CheckpointPolicy>) {
-  const plain: CheckpointPolicy = {
-    assignees: null,
-    actions: [],
-    editable: true,
-    not_requester: false,
-    not_same_as: [],
-    due: null,
-    on_expiry: 'fail',
-    working_hours: null,
-    reminders: [],
-    escalation: [],
-    retain_reviewer: false,
-    max_rounds: null,
-    allow_links: 'no',
-    allow_api_keys: false,
-  };
-  const { due_at, events } = scheduleCheckpoint({ ...plain, ...policy }, OPENED);
+  const { due_at, events } = scheduleCheckpoint({ ...PLAIN_POLICY, ...policy }, OPENED);
   return { due_at: due_at?.toISOString() ?? null, events: events.map((e) => `${e.at} ${e.type} ${e.index}`) };
 }
 
