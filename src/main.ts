@@ -1,60 +1,14 @@
-import { NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import { AppModule } from './app.module.js';
-import { completeSettings } from './config/complete-settings.js';
 import { loadSettings, SettingsError } from './config/load-settings.js';
 import { readEnvironment } from './config/read-environment.js';
-import type { GivenSettings, Settings } from './config/settings.js';
-import { dataSourceOptions } from './data-source.js';
-import { listen } from './listen.js';
-import { migrate, pendingMigrations } from './platform/database/migrate.js';
-import { type OpenDatabase, openDatabase } from './platform/database/open-database.js';
-import { ProductLogger } from './platform/logging/product-logger.js';
-import { setUpHttp } from './set-up-http.js';
-import { welcome } from './welcome.js';
-
-const say = (message: string) => process.stdout.write(`${message}\n`);
 
 try {
-  await start();
+  const given = loadSettings(readEnvironment());
+  // Only one of them is loaded: a side-car has no use for the database's code, and less to be attacked.
+  const { start } = given.HOLDPOINT_ROLES.includes('sandbox')
+    ? await import('./start-side-car.js')
+    : await import('./start-server.js');
+  await start(given);
 } catch (error) {
   process.stderr.write(`${error instanceof SettingsError ? error.message : (error as Error).stack}\n`);
   process.exit(1);
-}
-
-async function start(): Promise<void> {
-  const given = loadSettings(readEnvironment());
-  const database = await openDatabase(given, (message) => say(message));
-  try {
-    await serve(given, database);
-  } catch (error) {
-    await database.close(); // a start that fails leaves no server running
-    throw error;
-  }
-}
-
-async function serve(given: GivenSettings, database: OpenDatabase): Promise<void> {
-  const settings = completeSettings(given, database.url);
-  await prepareSchema(settings);
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(settings, database), {
-    bufferLogs: true,
-    bodyParser: false,
-    return503OnClosing: true,
-    routeConflictPolicy: { duplicate: 'error', shadow: 'error' },
-  });
-  app.useLogger(app.get(ProductLogger));
-  setUpHttp(app);
-  const url = await listen(app, given, settings);
-  say(welcome(url, settings, database.embedded));
-}
-
-/** Outside production a start brings the schema up to date; production wants it done before, and says how. */
-async function prepareSchema(settings: Settings): Promise<void> {
-  const options = dataSourceOptions(settings.DATABASE_URL);
-  if (settings.NODE_ENV !== 'production') {
-    await migrate(settings.DATABASE_URL, options);
-    return;
-  }
-  const pending = await pendingMigrations(options);
-  if (pending.length > 0) throw new SettingsError([`migrations are pending (${pending.join(', ')}): npm run db -- up`]);
 }
