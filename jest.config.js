@@ -30,12 +30,12 @@ const shared = {
 /** They start real sandboxes. `test/house.spec.ts` fails when one is missing here. */
 const sandboxSpecs = [
   '**/src/code-security/code-security.service.spec.ts',
-  '**/src/code-security/sandbox/{bubblewrap-driver,hostile-cases,self-test,values-of-code}.spec.ts',
+  '**/src/code-security/sandbox/{hostile-cases,self-test,values-of-code}.spec.ts',
   '**/src/**/*.sandbox-spec.ts',
 ];
 
 /** They hold the product to a time, so nothing may run beside them: `npm test` runs them last, one after another. */
-const timedSpecs = ['**/test/{embedded-start,crash,faults,inbox-speed}.e2e-spec.ts'];
+const timedSpecs = ['**/test/{embedded-start,crash,faults,inbox-speed,hostile-load}.e2e-spec.ts'];
 
 /**
  * `unit` needs nothing but this folder; `full` and `timed` need a database and the sandbox. Needs Node >= 24.9 with

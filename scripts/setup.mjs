@@ -1,29 +1,46 @@
 // Looks for what the Python sandbox needs and installs it where that is allowed. npm run setup; also part of
 // npm start and npm test.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { parseEnv } from 'node:util';
 
 const PACKAGES = ['bubblewrap', 'python3', 'python3-numpy'];
-const COMMAND = `apt-get install --no-install-recommends ${PACKAGES.join(' ')}`;
+const GVISOR = 'runsc';
+/** Packages of gVisor exist for amd64 alone. */
+export const HAS_GVISOR_PACKAGE = process.arch === 'x64';
 
-/** Returns null when all is there, else the line that says what to run. */
-export function setUpSandbox() {
-  if (missing().length === 0) return null;
+/** As src/config reads them, which is not compiled yet. */
+const settings = { ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}), ...process.env };
+
+/** Whether this process shall make sandboxes, or another one, or nobody. */
+export function makesSandboxes() {
+  return ['bubblewrap', 'gvisor'].includes(settings.SANDBOX_DRIVER || 'bubblewrap');
+}
+
+/**
+ * Returns null when all is there, else the line that says what to run. `gvisor`: what its tests need too; nothing else
+ * does.
+ */
+export function setUpSandbox({ gvisor = false } = {}) {
+  const lacking = () => [...missing(), ...(gvisor && !isThere('/usr/bin/runsc') ? [GVISOR] : [])];
+  if (lacking().length === 0) return null;
+  const packages = gvisor ? [...PACKAGES, GVISOR] : PACKAGES;
+  const command = `apt-get install --no-install-recommends ${packages.join(' ')}`;
   const rights = installRights();
   if (rights && isThere('/usr/bin/apt-get')) {
-    console.log(`The Python sandbox needs ${missing().join(', ')}. Installing: ${[...rights, COMMAND].join(' ')}`);
-    install(rights);
-    if (missing().length === 0) return null;
+    console.log(`The Python sandbox needs ${lacking().join(', ')}. Installing: ${[...rights, command].join(' ')}`);
+    install(rights, packages);
+    if (lacking().length === 0) return null;
   }
-  return `The Python sandbox needs ${missing().join(', ')}. Run: ${process.getuid?.() === 0 ? '' : 'sudo '}${COMMAND}`;
+  return `The Python sandbox needs ${lacking().join(', ')}. Run: ${process.getuid?.() === 0 ? '' : 'sudo '}${command}`;
 }
 
 function missing() {
   if (process.platform !== 'linux') return PACKAGES;
   return [
-    ...(isThere(process.env.SANDBOX_BWRAP ?? '/usr/bin/bwrap') ? [] : ['bubblewrap']),
-    ...missingPython(process.env.SANDBOX_PYTHON ?? '/usr/bin/python3'),
+    ...(isThere(settings.SANDBOX_BWRAP || '/usr/bin/bwrap') ? [] : ['bubblewrap']),
+    ...missingPython(settings.SANDBOX_PYTHON || '/usr/bin/python3'),
   ];
 }
 
@@ -39,13 +56,13 @@ function installRights() {
   return spawnSync('sudo', ['-n', 'true']).status === 0 ? ['sudo'] : null;
 }
 
-function install(rights) {
+function install(rights, wanted) {
   const run = (...args) =>
     spawnSync(...first([...rights, 'apt-get', ...args]), {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     }).status === 0;
-  const packages = ['install', '--yes', '--no-install-recommends', ...PACKAGES];
+  const packages = ['install', '--yes', '--no-install-recommends', ...wanted];
   // The list of packages may be missing or old on a fresh machine.
   if (!run(...packages) && run('update')) run(...packages);
 }

@@ -1,6 +1,6 @@
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { once } from 'node:events';
-import { captureOutput } from './capture-output.js';
+import { captureOutput, FREE_READS } from './capture-output.js';
 import { cleanJson, cleanText } from './clean-text.js';
 import { encodeFrame, readFrames } from './read-frames.js';
 
@@ -67,6 +67,32 @@ describe('frames', () => {
   it('that flood the channel are reported and dropped', async () => {
     const result = await read(Buffer.concat([encodeFrame(0), Buffer.alloc(MEBIBYTE + 5)]));
     expect(result).toMatchObject({ first: '0', flooded: true, last: null });
+  });
+});
+
+describe('a writer of single bytes', () => {
+  /** Another byte is there whenever somebody reads. */
+  const drip = () => {
+    const stream = new Readable({ highWaterMark: 1, read: () => setImmediate(() => stream.push('x')) });
+    return stream;
+  };
+
+  it.each([
+    ['captured output', (stream: Readable) => captureOutput(stream)],
+    ['frames', (stream: Readable) => readFrames(stream, () => {})],
+  ])('cannot keep the reader of %s busy', async (_, attach) => {
+    const stream = drip();
+    let reads = 0;
+    const busy = Promise.withResolvers<void>();
+    stream.on('data', () => {
+      reads += 1;
+      if (reads === FREE_READS + 50) busy.resolve();
+    });
+    attach(stream);
+    const startedAt = performance.now();
+    await busy.promise;
+    stream.destroy();
+    expect(performance.now() - startedAt).toBeGreaterThan(100);
   });
 });
 

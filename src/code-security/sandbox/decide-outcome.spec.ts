@@ -15,6 +15,9 @@ function evidence(changes: Partial<Omit<Evidence, 'frame'>> & { frame?: unknown 
     stderrTruncated: true,
     seconds: 0.123456,
     peakMb: 10,
+    chargedMb: 0,
+    oomKilled: false,
+    language: 'python',
     timeoutSeconds: 2,
     maxMemoryMb: 100,
     isolation: { driver: 'bubblewrap', level: 'namespaces', cgroup: false },
@@ -70,6 +73,15 @@ describe('decideOutcome', () => {
     expect(decide({ killedFor })).toMatchObject({ outcome, error_type: type });
   });
 
+  it('calls a kill by the kernel for memory out of memory, over any frame and below a kill of ours', () => {
+    expect(decide({ oomKilled: true })).toMatchObject({
+      outcome: 'out_of_memory',
+      error_type: 'MemoryError',
+      output: null,
+    });
+    expect(decide({ oomKilled: true, killedFor: 'timed_out' })).toMatchObject({ outcome: 'timed_out' });
+  });
+
   it('calls the end of CPU time a time-out', () => {
     expect(decide(exit(128 + constants.signals.SIGXCPU))).toMatchObject({
       outcome: 'timed_out',
@@ -93,6 +105,17 @@ describe('decideOutcome', () => {
   ])('takes a crash at %d of 100 MB as %s', (peakMb, outcome, type) => {
     const crash = { ...exit(128 + constants.signals.SIGSEGV), frame: null, peakMb };
     expect(decide(crash)).toMatchObject({ outcome, error_type: type });
+    expect(decide({ ...crash, peakMb: 10, chargedMb: peakMb })).toMatchObject({ outcome, error_type: type });
+  });
+
+  it('takes the signal by which V8 ends a full heap as out of memory, at whatever peak was seen, and no other', () => {
+    const crash = (signal: 'SIGABRT' | 'SIGSEGV') => ({ ...exit(128 + constants.signals[signal]), frame: null });
+    expect(decide({ ...crash('SIGABRT'), language: 'javascript' })).toMatchObject({ outcome: 'out_of_memory' });
+    expect(decide({ ...crash('SIGSEGV'), language: 'javascript' })).toMatchObject({
+      outcome: 'failed',
+      error_message: 'The JavaScript process was ended by SIGSEGV.',
+    });
+    expect(decide(crash('SIGABRT'))).toMatchObject({ outcome: 'failed', error_type: 'Crashed' });
   });
 
   it('believes no more memory from inside than the limit, and no odd line or text', () => {
@@ -106,5 +129,8 @@ describe('decideOutcome', () => {
     const result = decide({ frame });
     expect(result).toMatchObject({ memory_used_mb: 100, error_line: null, error_type: null });
     expect(result.error_message).toHaveLength(2000);
+    for (const line of [-1, 2 ** 31, '3', null]) {
+      expect(decide({ frame: { ...SUCCESS, error_line: line } }).error_line).toBeNull();
+    }
   });
 });

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import { cleanJson } from './clean-text.js';
-import type { Isolation, PythonOutcome, PythonResult } from './sandbox-driver.js';
-import type { KillReason, SandboxExit } from './sandbox-process.js';
+import { languages } from './languages.js';
+import type { Isolation, CodeOutcome, CodeResult, Language } from './sandbox-driver.js';
+import type { KillReason, SandboxExit } from './sandbox.js';
 
 /** What was seen from outside, and the one frame from inside, which is foreign: it may say anything. */
 export interface Evidence {
@@ -14,6 +15,11 @@ export interface Evidence {
   stderrTruncated: boolean;
   seconds: number;
   peakMb: number;
+  /** What its control group held at most, the end included, which our looks may miss; 0 without a group. */
+  chargedMb: number;
+  /** Whether the kernel ended it because its control group, or the host, had no memory left. */
+  oomKilled: boolean;
+  language: Language;
   timeoutSeconds: number;
   maxMemoryMb: number;
   isolation: Isolation;
@@ -24,26 +30,43 @@ const NEARLY_FULL = 0.9;
 
 /**
  * What became of a job.
- *  1. Killed by us: our reason. 2. Ended by SIGXCPU: out of time.
- *  3. One valid frame that says success, and exit 0: success. Nothing else is.
- *  4. One valid frame that says failure, and another exit: what it says.
- *  5. Otherwise it crashed: out of memory if it was near its limit, else failed.
+ *  1. Killed by us: our reason. 2. Killed by the kernel for memory: out of memory. 3. Ended by SIGXCPU: out of time.
+ *  4. One valid frame that says success, and exit 0: success. Nothing else is.
+ *  5. One valid frame that says failure, and another exit: what it says.
+ *  6. Otherwise it crashed: out of memory if its language ends so, or if it was near its limit, else failed.
  */
-export function decideOutcome(evidence: Evidence): PythonResult {
+export function decideOutcome(evidence: Evidence): CodeResult {
   const { exit, killedFor } = evidence;
   if (killedFor) return settle(evidence, ...KILLED[killedFor](evidence));
+  if (evidence.oomKilled) {
+    return settle(evidence, 'out_of_memory', 'MemoryError', `The kernel ended the code near its ${limitOf(evidence)}.`);
+  }
   const signal = endingSignal(exit);
   if (signal === 'SIGXCPU') return settle(evidence, 'timed_out', 'CpuTimeExceeded', 'The code used up its CPU time.');
   const report = readReport(evidence.frame);
   if (report && (report.outcome === 'succeeded') === (exit.code === 0)) return settleByReport(evidence, report);
-  if (evidence.peakMb >= evidence.maxMemoryMb * NEARLY_FULL) {
+  const { title, launch } = languages[evidence.language];
+  if (signal && signal === launch?.outOfMemorySignal) {
+    return settle(
+      evidence,
+      'out_of_memory',
+      'MemoryError',
+      `${title} found no more memory within the ${limitOf(evidence)}.`,
+    );
+  }
+  if (Math.max(evidence.peakMb, evidence.chargedMb) >= evidence.maxMemoryMb * NEARLY_FULL) {
     return settle(evidence, 'out_of_memory', 'MemoryError', `The code ended abnormally near its ${limitOf(evidence)}.`);
   }
-  if (signal) return settle(evidence, 'failed', 'Crashed', `The Python process was ended by ${signal}.`);
-  return settle(evidence, 'failed', 'NoResult', `The Python process ended (exit ${exit.code}) without a valid result.`);
+  if (signal) return settle(evidence, 'failed', 'Crashed', `The ${title} process was ended by ${signal}.`);
+  return settle(
+    evidence,
+    'failed',
+    'NoResult',
+    `The ${title} process ended (exit ${exit.code}) without a valid result.`,
+  );
 }
 
-type Verdict = [outcome: PythonOutcome, errorType: string, errorMessage: string];
+type Verdict = [outcome: CodeOutcome, errorType: string, errorMessage: string];
 
 const KILLED: Record<KillReason, (evidence: Evidence) => Verdict> = {
   timed_out: ({ timeoutSeconds }) => ['timed_out', 'TimeoutError', `The code ran longer than ${timeoutSeconds} s.`],
@@ -66,7 +89,7 @@ function endingSignal({ code, signal }: SandboxExit): string | null {
 }
 
 interface Report {
-  outcome: Exclude<PythonOutcome, 'timed_out' | 'cancelled'>;
+  outcome: Exclude<CodeOutcome, 'timed_out' | 'cancelled'>;
   errorType: string | null;
   errorMessage: string | null;
   errorLine: number | null;
@@ -86,7 +109,7 @@ function readReport(frame: Buffer | null): Report | null {
     outcome: value['outcome'] as Report['outcome'],
     errorType: textOrNull(value['error_type'], 200),
     errorMessage: textOrNull(value['error_message'], 2000),
-    errorLine: Number.isSafeInteger(line) ? (line as number) : null,
+    errorLine: isLine(line) ? line : null,
     locals: isObject(locals) ? locals : null,
     output: value['output'] ?? null,
     maxResidentMb: typeof kilobytes === 'number' && kilobytes > 0 ? kilobytes / 1024 : 0,
@@ -106,11 +129,16 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Within what an `int` of the database holds. */
+function isLine(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+}
+
 function textOrNull(value: unknown, longest: number): string | null {
   return typeof value === 'string' ? value.slice(0, longest).toWellFormed() : null;
 }
 
-function settle(evidence: Evidence, ...[outcome, errorType, errorMessage]: Verdict): PythonResult {
+function settle(evidence: Evidence, ...[outcome, errorType, errorMessage]: Verdict): CodeResult {
   return {
     outcome,
     stdout: evidence.stdout,
@@ -129,7 +157,7 @@ function settle(evidence: Evidence, ...[outcome, errorType, errorMessage]: Verdi
 }
 
 /** The peak between our last look and the end is only known from inside; a lie is cut off at the limit. */
-function settleByReport(evidence: Evidence, report: Report): PythonResult {
+function settleByReport(evidence: Evidence, report: Report): CodeResult {
   const reportedMb = Math.min(report.maxResidentMb, evidence.maxMemoryMb);
   return {
     ...settle(evidence, report.outcome, '', ''),
@@ -147,7 +175,7 @@ function round(value: number, digits: number): number {
 }
 
 /** What became of a job whose caller went away while it waited for its turn. */
-export function cancelledBeforeStart(isolation: Isolation): PythonResult {
+export function cancelledBeforeStart(isolation: Isolation): CodeResult {
   return decideOutcome({
     killedFor: 'cancelled',
     exit: { code: null, signal: null },
@@ -158,6 +186,9 @@ export function cancelledBeforeStart(isolation: Isolation): PythonResult {
     stderrTruncated: false,
     seconds: 0,
     peakMb: 0,
+    chargedMb: 0,
+    oomKilled: false,
+    language: 'python',
     timeoutSeconds: 0,
     maxMemoryMb: 0,
     isolation,

@@ -1,4 +1,20 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { ServiceWithJob } from './run-forever.fixture.js';
+
+/** Finds the files below src although imports name what they compile to. */
+const RESOLVE_SOURCES = `data:text/javascript,
+  import { registerHooks } from 'node:module';
+  const source = (name) => name.startsWith('.') ? name.replace(/[.]js$/, '.ts') : name;
+  registerHooks({ resolve: (name, context, next) => next(source(name), context) });`;
+
+/** A service of its own, to be killed, with one job that never ends; of bubblewrap two more sandboxes wait. */
+export function startServiceWithJob(driver: ServiceWithJob): ChildProcess {
+  const script = fileURLToPath(new URL('./run-forever.fixture.ts', import.meta.url));
+  const options = ['--experimental-transform-types', '--no-warnings', '--import', RESOLVE_SOURCES];
+  return spawn(process.execPath, [...options, script, driver], { stdio: ['ignore', 'inherit', 'inherit'] });
+}
 
 /** Every process below `ancestor`, zombies left out: init may reap them late. */
 export function descendantsOf(ancestor: number): number[] {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { FREE_READS, pauseBriefly } from './capture-output.js';
 
 const LARGEST_FRAME = 1 << 20;
 const LENGTH_BYTES = 4;
@@ -15,27 +16,46 @@ export interface FrameReader {
  * after it. `onFlood` is called when more comes than two frames can hold.
  */
 export function readFrames(stream: Readable, onFlood: () => void): FrameReader {
-  let pending = Buffer.alloc(0);
+  const pending: Buffer[] = [];
+  let length = 0;
+  let reads = 0;
   let hasFirst = false;
   const { promise: first, resolve } = Promise.withResolvers<Buffer | null>();
+  const lookForFirst = () => {
+    const bytes = Buffer.concat(pending);
+    const frame = takeFrame(bytes);
+    if (!frame) return;
+    hasFirst = true;
+    length -= LENGTH_BYTES + frame.length;
+    pending.splice(0, Infinity, bytes.subarray(LENGTH_BYTES + frame.length));
+    resolve(frame);
+  };
   stream.on('data', (chunk: Buffer) => {
-    pending = Buffer.concat([pending, chunk]);
-    if (!hasFirst) {
-      const frame = takeFrame(pending);
-      if (frame) {
-        hasFirst = true;
-        pending = pending.subarray(LENGTH_BYTES + frame.length);
-        resolve(frame);
-      }
-    }
-    if (pending.length > LENGTH_BYTES + LARGEST_FRAME) {
+    pending.push(chunk);
+    length += chunk.length;
+    reads += 1;
+    if (!hasFirst) lookForFirst();
+    if (length > LENGTH_BYTES + LARGEST_FRAME) {
       stream.destroy();
       onFlood();
-    }
+    } else if (reads > FREE_READS) pauseBriefly(stream);
   });
   stream.on('error', () => stream.destroy());
   stream.on('close', () => resolve(null));
-  return { first, last: () => onlyFrame(pending) };
+  return { first, last: () => onlyFrame(Buffer.concat(pending)) };
+}
+
+/** Hears every frame of a stream that we trust. */
+export function takeFrames(stream: Readable, hear: (frame: Buffer) => void): void {
+  let pending = Buffer.alloc(0);
+  stream.on('data', (chunk: Buffer) => {
+    pending = Buffer.concat([pending, chunk]);
+    for (let frame = takeFrame(pending); frame; frame = takeFrame(pending)) {
+      pending = pending.subarray(LENGTH_BYTES + frame.length);
+      hear(frame);
+    }
+  });
+  stream.on('error', () => stream.destroy());
 }
 
 function onlyFrame(bytes: Buffer): Buffer | null {

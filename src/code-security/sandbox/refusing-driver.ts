@@ -1,4 +1,4 @@
-import { SandboxUnavailableError, type Isolation, type PythonResult, type SandboxDriver } from './sandbox-driver.js';
+import { SandboxUnavailableError, type Isolation, type CodeResult, type SandboxDriver } from './sandbox-driver.js';
 
 /** Runs nothing. Chosen by the operator for hosts that must not run code. */
 export class RefusingDriver implements SandboxDriver {
@@ -7,7 +7,7 @@ export class RefusingDriver implements SandboxDriver {
 
   constructor(private readonly reason = 'Running code is switched off on this host (SANDBOX_DRIVER=none).') {}
 
-  run(): Promise<PythonResult> {
+  run(): Promise<CodeResult> {
     return Promise.reject(new SandboxUnavailableError(this.reason));
   }
 

@@ -1,7 +1,10 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { realDriver } from './real-sandbox.fixture.js';
 import { RefusingDriver } from './refusing-driver.js';
+import { SandboxBusyError, type SandboxDriver } from './sandbox-driver.js';
 import { assembleFilter } from './seccomp/assemble-filter.js';
-import { sandboxFilters } from './seccomp/sandbox-filters.js';
 import { hostArchitecture, type Architecture } from './seccomp/syscall-numbers.js';
 import { testSandbox, type SelfTestCheck } from './self-test.js';
 
@@ -29,23 +32,50 @@ describe('the self-test', () => {
       'namespaces_refused',
       'exec_refused',
       'numpy_works',
+      'javascript_contained',
       'memory_limited',
       'time_limited',
+      'control_groups',
     ]);
   });
 
   it('finds a first filter that was altered to allow everything', async () => {
-    const { seal } = sandboxFilters(architecture);
-    const checks = await testSandbox(realDriver({ filters: { confine: open, seal } }));
+    const checks = await testSandbox(realDriver({ filters: { confine: open } }));
     expect(failed(checks)).toEqual(
       expect.arrayContaining(['sockets_refused', 'processes_refused', 'namespaces_refused']),
     );
   });
 
   it('finds a second filter that was altered to allow exec', async () => {
-    const { confine } = sandboxFilters(architecture);
-    const checks = await testSandbox(realDriver({ filters: { confine, seal: open } }));
+    const checks = await testSandbox(realDriver({ filters: { seal: open } }));
     expect(failed(checks)).toContain('exec_refused');
+  });
+
+  it('finds a filter for launches that was altered to allow every exec', async () => {
+    const checks = await testSandbox(realDriver({ filters: { sealForLaunch: open } }));
+    expect(failed(checks)).toEqual(['javascript_contained']);
+  });
+
+  it.each([
+    ['a folder of the host', '--ro-bind /var /var', 'host_files_hidden'],
+    ['a file of the host', '--ro-bind /etc/passwd /etc/passwd', 'host_files_hidden'],
+    ['a folder beside the interpreter of JavaScript', '--ro-bind /var /opt/var', 'host_files_hidden'],
+    ['shared memory of the host', '--dev-bind /dev/shm /dev/shm', 'read_only'],
+  ])('finds %s, and does not tell which', async (_, more, check) => {
+    const folder = await mkdtemp(join(tmpdir(), 'other-bwrap-'));
+    const bwrap = join(folder, 'bwrap');
+    await writeFile(bwrap, `#!/bin/sh\nexec /usr/bin/bwrap ${more} "$@"\n`, { mode: 0o755 });
+    await chmod(folder, 0o755);
+    const checks = await testSandbox(realDriver({ bwrap }));
+    expect(failed(checks)).toEqual([check]);
+    expect(JSON.stringify(checks)).not.toMatch(/var|passwd/);
+    await rm(folder, { recursive: true });
+  });
+
+  it('passes where Node does not run, and says that JavaScript is not offered', async () => {
+    const checks = await testSandbox(realDriver({ interpreters: { javascript: '/nowhere/node' } }));
+    expect(failed(checks)).toEqual([]);
+    expect(checks.find(({ check }) => check === 'javascript_contained')?.detail).toBe('JavaScript is not offered here');
   });
 
   it.each([
@@ -61,6 +91,16 @@ describe('the self-test', () => {
         ) as string,
       },
     ]);
+  });
+
+  it('waits while others have taken all sandboxes, for that says nothing of the walls', async () => {
+    const real = realDriver();
+    let refused = 0;
+    const run: SandboxDriver['run'] = (job) =>
+      refused++ < 10 ? Promise.reject(new SandboxBusyError('all are taken', 0.01)) : real.run(job);
+    const { name, isolation } = real;
+    expect(failed(await testSandbox({ name, isolation, run, close: () => real.close() }))).toEqual([]);
+    expect(refused).toBeGreaterThan(10);
   });
 
   it('fails on a driver that refuses', async () => {

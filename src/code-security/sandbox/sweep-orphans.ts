@@ -4,7 +4,8 @@ import { SANDBOX_HOSTNAME } from './bubblewrap-arguments.js';
 /**
  * Ends what a killed service may have left of sandboxes that were just starting, and says how many. bubblewrap 0.8 dies
  * with the service, but a child it made less than a millisecond before waits for it for ever. Such a child never had a
- * job: it is known by its arguments, by being inside a pid namespace, and by a parent that is not bubblewrap.
+ * job: it is known by its arguments, by being the first process of a pid namespace, and by a parent that is not bubblewrap.
+ * Only the first: a bubblewrap whose service runs in a container is in a pid namespace too, and its parent is that service.
  */
 export function sweepOrphans(): number {
   const orphans = readdirSync('/proc')
@@ -16,13 +17,13 @@ export function sweepOrphans(): number {
 
 function isOrphaned(status: string): boolean {
   const parent = Number(/^PPid:\t(\d+)$/m.exec(status)?.[1]);
-  const depth = depthOf(status);
-  return depth > depthOf(readStatus(process.pid)) && !isSandbox(parent);
+  return isFirstOfItsNamespace(status) && !isSandbox(parent);
 }
 
-/** In how many pid namespaces, as seen from here, the process has a number. */
-function depthOf(status: string): number {
-  return /^NSpid:\t(.*)$/m.exec(status)?.[1]?.split('\t').length ?? 0;
+/** The numbers of a process in its pid namespaces, from ours to its own. */
+function isFirstOfItsNamespace(status: string): boolean {
+  const numbers = /^NSpid:\t(.*)$/m.exec(status)?.[1]?.split('\t') ?? [];
+  return numbers.length > 1 && numbers.at(-1) === '1';
 }
 
 function isSandbox(pid: number): boolean {

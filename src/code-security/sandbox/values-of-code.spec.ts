@@ -1,7 +1,7 @@
-import type { BubblewrapDriver } from './bubblewrap-driver.js';
+import type { LocalDriver } from './local-driver.js';
 import { job, outputOf, realDriver } from './real-sandbox.fixture.js';
 
-let driver: BubblewrapDriver;
+let driver: LocalDriver;
 
 beforeAll(() => {
   driver = realDriver();
@@ -70,6 +70,18 @@ output = {
     expect(result.error_message).toMatch(
       /^output(\[0\])+ … .* is nested deeper than 100 levels, or contains itself\.$/,
     );
+  });
+
+  it('is named by whole steps when the way to it is long, so that the end of a secret is left of none', async () => {
+    const key = 'sk_live_0123456789abcdefghijklmnopqrstuvwxyz';
+    const result = await outputOf(driver, `output = {1}\nfor _ in range(9): output = {"${key}": output}`);
+    expect(result.error_message?.split(`['${key}']`)).toEqual([
+      'output',
+      '',
+      ' … ',
+      '',
+      expect.stringMatching(/^ is of/),
+    ]);
   });
 
   it('may take nearly 1 MiB of JSON and not more', async () => {

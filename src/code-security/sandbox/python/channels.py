@@ -34,16 +34,24 @@ def load_json():
 decode_json, encode_json = load_json()
 
 
+def close_from(lowest):
+    os.closerange(lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
 def close_inherited():
     """Descriptors of the host that leaked in (one did): nothing above the channels stays open."""
-    os.closerange(RESULT_CHANNEL + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    close_from(RESULT_CHANNEL + 1)
 
 
 def receive_job():
-    length = int.from_bytes(read_exactly(4), "little")
-    job = decode_json(read_exactly(length).decode("utf-8"))
+    job = receive_frame()
     os.close(JOB_CHANNEL)
     return job
+
+
+def receive_frame():
+    length = int.from_bytes(read_exactly(4), "little")
+    return decode_json(read_exactly(length).decode("utf-8"))
 
 
 def read_exactly(count):

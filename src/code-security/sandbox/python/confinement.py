@@ -8,6 +8,7 @@ MEBIBYTE = 1 << 20
 PAGE = resource.getpagesize()
 # Room above the memory limit in which a MemoryError can still be reported.
 REPORTING_ROOM = 8 * MEBIBYTE
+FILTER_FLAG_TSYNC = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -29,10 +30,12 @@ def drop_capabilities():
         os._exit(70)
 
 
-def set_limits(job):
+def set_limits(job, writable_mb=None):
+    """`writable_mb`: for an interpreter to come, which reserves more address space than it uses."""
     os.nice(10)
     for name, value in (
-        ("CORE", 0),
+        # Not 0, at which a core_pattern that is a pipe still gets its dump.
+        ("CORE", 1),
         ("FSIZE", 32 * MEBIBYTE),
         ("MEMLOCK", 0),
         ("MSGQUEUE", 0),
@@ -44,7 +47,10 @@ def set_limits(job):
         lower_limit(getattr(resource, "RLIMIT_" + name, None), value)
     # A second to die of SIGXCPU in, which tells the other side why.
     resource.setrlimit(resource.RLIMIT_CPU, (job["cpu_seconds"], job["cpu_seconds"] + 1))
-    limit_memory(job["max_memory_mb"] * MEBIBYTE)
+    if writable_mb is None:
+        limit_memory(job["max_memory_mb"] * MEBIBYTE)
+    else:
+        lower_limit(resource.RLIMIT_DATA, writable_mb * MEBIBYTE)
 
 
 def lower_limit(which, value):
@@ -90,17 +96,25 @@ def one_page_fits():
     return True
 
 
-def seal(filter_job):
-    """Installs the second system call filter on every thread (SECCOMP_SET_MODE_FILTER with TSYNC)."""
-    program = bytes.fromhex(filter_job["program"])
+def seal(description):
+    """Installs the second system call filter, on every thread."""
+    install_filter(description, FILTER_FLAG_TSYNC)
+
+
+def install_filter(description, flags):
+    """SECCOMP_SET_MODE_FILTER. Returns what the call does; without the filter nothing goes on."""
+    program = bytes.fromhex(description["program"])
     held = ctypes.create_string_buffer(program, len(program))
 
     class SockFprog(ctypes.Structure):
         _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
-    description = SockFprog(len(program) // 8, ctypes.addressof(held))
-    if libc.syscall(filter_job["syscall"], 1, 1, ctypes.byref(description)) != 0:
+    answer = libc.syscall(
+        description["syscall"], 1, flags, ctypes.byref(SockFprog(len(program) // 8, ctypes.addressof(held)))
+    )
+    if answer < 0:
         os._exit(72)
+    return answer
 
 
 def use_reporting_room():

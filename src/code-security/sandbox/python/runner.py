@@ -1,9 +1,9 @@
 """Runs one piece of untrusted Python inside a prepared sandbox and reports what became of it.
 
-Started by ../load-runner.ts inside what ../bubblewrap-arguments.ts describes. Everything up to the seal is
-trusted, everything after it is not: the code may change any object of this process, these modules included.
-So nothing here guards the host (the kernel does), and the other side believes of the result only what harms
-nobody but the code's own author.
+Started by ../load-runner.ts inside what ../bubblewrap-arguments.ts describes, as one of MODES. Everything up to
+the seal is trusted, everything after it is not: the code may change any object of this process, these modules
+included. So nothing here guards the host (the kernel does), and the other side believes of the result only what
+harms nobody but the code's own author.
 """
 
 import atexit
@@ -14,7 +14,9 @@ import sys
 
 from channels import close_inherited, receive_job, send_frame
 from confinement import drop_capabilities, mount_own_tmp, seal, set_limits, use_reporting_room
+from launcher import launch
 from values import NotJson, describe_variables, safe_text, to_strict_json
+from zygote import serve_children
 
 # Importing one of these loads NumPy, whose linear algebra must be started before memory is limited:
 # OpenBLAS hangs when it cannot have its buffers.
@@ -24,13 +26,33 @@ NEED_NUMPY = ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "statsmodels"
 settrace, setprofile, exit_process, original_excepthook = sys.settrace, sys.setprofile, os._exit, sys.__excepthook__
 standard_streams = (sys.stdout, sys.stderr)
 
+# What tracebacks call the submitted text; each job says.
+code_name = "<code>"
+
 
 def main():
+    """plain: one job. numpy: one job, and NumPy is there before it. zygote: children, each of which runs one job."""
+    mode = sys.argv[1]
+    if mode == "zygote":
+        serve_children(warm_numpy, run_one_job)
+    else:
+        get_ready(mode)
+        run_one_job()
+
+
+def get_ready(mode):
     close_inherited()
-    counts_files = mount_own_tmp()
+    limits_files = mount_own_tmp()
     drop_capabilities()
-    send_frame({"ready": True, "counts_files": counts_files})
+    if mode == "numpy":
+        warm_numpy()
+    send_frame({"ready": True, "limits_files": limits_files})
+
+
+def run_one_job():
     job = receive_job()
+    if job.get("launch"):
+        launch(job)
     if any(name in job["code"] for name in NEED_NUMPY):
         warm_numpy()
     set_limits(job)
@@ -65,8 +87,10 @@ def use_forgiving_output():
 
 
 def execute(job):
+    global code_name
+    code_name = job["name"]
     try:
-        program = compile(job["code"], "<code>", "exec", dont_inherit=True)
+        program = compile(job["code"], code_name, "exec", dont_inherit=True)
     except BaseException as error:
         show_traceback(error)
         return describe_error(error, "does_not_compile"), None
@@ -122,7 +146,7 @@ def show_traceback(error):
             sys.stderr.write("" if isinstance(error.code, int) else "%s\n" % (error.code,))
             return
         traceback = error.__traceback__
-        while traceback is not None and traceback.tb_frame.f_code.co_filename != "<code>":
+        while traceback is not None and traceback.tb_frame.f_code.co_filename != code_name:
             traceback = traceback.tb_next
         original_excepthook(type(error), error.with_traceback(traceback), traceback)
     except BaseException:
@@ -141,11 +165,11 @@ def describe_error(error, outcome):
 
 def find_line(error):
     """The deepest line of the submitted text that the error passed through; for a SyntaxError the faulty line."""
-    if isinstance(error, SyntaxError) and error.filename == "<code>":
+    if isinstance(error, SyntaxError) and error.filename == code_name:
         return error.lineno if type(error.lineno) is int else None
     line, traceback = None, error.__traceback__
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == "<code>":
+        if traceback.tb_frame.f_code.co_filename == code_name:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return line

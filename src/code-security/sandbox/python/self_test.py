@@ -1,11 +1,16 @@
 """Runs as a job in the sandbox and tries to do what no job may. Leaves in `checks` a pair (held, what was seen) for
-each wall. Given: `canary_file` and `canary_port` of the host, and the numbers of the system calls `fork_call`
+each wall. Given: `canary_file` and `canary_port` of the host (None where the host's process has no network), and the numbers of the system calls `fork_call`
 (clone), `unshare_call` and `exec_call`."""
 
 import ctypes
 import errno
 import os
 import socket
+import sys
+
+# All that there is to see, besides the folders of this interpreter. Half of the devices exist in gVisor only.
+SYSTEM = "/usr /bin /lib /lib32 /lib64 /etc/alternatives /etc/ld.so.cache /opt/javascript /proc /sys /tmp".split()
+DEVICES = "fd full fuse net null ptmx pts random shm stderr stdin stdout tty urandom zero".split()
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -24,7 +29,7 @@ def is_refused(number, *arguments):
 def is_not_host_root():
     """Files of root on the host look like nobody's in here, unless root on the host is who runs this."""
     owner = os.stat("/usr").st_uid
-    return owner != os.getuid() and os.getuid() != 0, f"uid {os.getuid()}, /usr belongs to {owner}"
+    return owner not in (0, os.getuid()) and os.getuid() != 0, f"uid {os.getuid()}, /usr belongs to {owner}"
 
 
 def is_filtered():
@@ -33,16 +38,24 @@ def is_filtered():
 
 
 def has_no_proc():
-    found = [path for path in ("/proc", "/sys") if os.path.exists(path)]
+    """In gVisor the two folders are there, and empty."""
+    found = [path for path in ("/proc", "/sys") if os.path.exists(path) and os.listdir(path)]
     return not found, f"found {found}"
 
 
 def writes_only_to_tmp():
     """Tries every folder near the root; deeper ones lie on the same read-only mounts."""
-    folders = ["/"] + [entry.path for entry in os.scandir("/") if entry.is_dir()]
-    folders += [entry.path for entry in os.scandir("/usr") if entry.is_dir()]
-    writable = [folder for folder in folders if folder != "/tmp" and can_write(folder)]
+    near = [path for path in list_folders("/") if path != "/tmp"]
+    folders = ["/", *near, *(inner for path in near for inner in list_folders(path))]
+    writable = [folder for folder in folders if can_write(folder)]
     return can_write("/tmp") and not writable, f"writable: {writable}"
+
+
+def list_folders(folder):
+    try:
+        return [entry.path for entry in os.scandir(folder) if entry.is_dir()]
+    except PermissionError:
+        return []
 
 
 def can_write(folder):
@@ -55,20 +68,30 @@ def can_write(folder):
         return False
 
 
-def cannot_read_host_file():
-    try:
-        open(canary_file).close()
-        return False, "a file of the host was readable"
-    except FileNotFoundError:
-        return True, "not there"
+def sees_no_host_file():
+    """The canary lies where the host keeps temporary files, which is out of sight in any case: so nothing else of the
+    host may be seen either. What it is stays unsaid."""
+    if os.path.exists(canary_file):
+        return False, "a file of the host was there"
+    python = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, os.path.realpath(sys.executable)]
+    unknown = count_unknown("/", {*SYSTEM, *("/dev/" + name for name in DEVICES), *python})
+    return unknown == 0, f"{unknown} files or folders of the host are to be seen"
+
+
+def count_unknown(folder, known):
+    """Folders on the way to what is known count by what else is in them."""
+    others = [entry.path for entry in os.scandir(folder) if entry.path not in known]
+    ways = [path for path in others if any(name.startswith(path + "/") for name in known)]
+    return len(others) - len(ways) + sum(count_unknown(path, known) for path in ways)
 
 
 def cannot_reach_loopback():
+    """Where nothing listens, an unanswered connection proves nothing: then there must be no socket to make one."""
     try:
-        socket.create_connection(("127.0.0.1", canary_port), 1).close()
+        socket.create_connection(("127.0.0.1", canary_port or 9), 1).close()
         return False, "a port of the host answered"
     except OSError as error:
-        return True, str(error)
+        return canary_port is not None or error.errno in (errno.EPERM, errno.EAFNOSUPPORT), str(error)
 
 
 def gets_no_socket():
@@ -84,7 +107,7 @@ checks = {
     "seccomp_active": is_filtered(),
     "no_proc": has_no_proc(),
     "read_only": writes_only_to_tmp(),
-    "host_files_hidden": cannot_read_host_file(),
+    "host_files_hidden": sees_no_host_file(),
     "loopback_unreachable": cannot_reach_loopback(),
     "sockets_refused": gets_no_socket(),
     "processes_refused": is_refused(fork_call, 17, 0, 0, 0, 0),

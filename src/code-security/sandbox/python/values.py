@@ -77,8 +77,10 @@ def spell(path):
     while isinstance(path, tuple):
         path, step = path
         steps.append("[%s]" % safe_text(step, repr)[:60])
-    text = path + "".join(reversed(steps))
-    return text if len(text) <= 300 else text[:150] + " … " + text[-140:]
+    steps.reverse()
+    text = path + "".join(steps)
+    # Left out are whole steps: of one without its beginning nobody could tell that it is the end of a secret.
+    return text if len(text) <= 300 else path + "".join(steps[:2]) + " … " + "".join(steps[-2:])
 
 
 def describe_variables(namespace, given):

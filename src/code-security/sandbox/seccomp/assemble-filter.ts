@@ -2,9 +2,10 @@ import type { Architecture } from './syscall-numbers.js';
 
 /**
  * What the kernel does with a system call. `kill` ends the whole process at once, `errno` makes the call fail with that
- * number (1–4095).
+ * number (1–4095), `pretend` does nothing and tells success, `ask` leaves it to the holder of the filter's listener, and is
+ * ENOSYS when there is none.
  */
-export type Action = 'allow' | 'kill' | { errno: number };
+export type Action = 'allow' | 'kill' | 'pretend' | 'ask' | { errno: number };
 
 /**
  * A test of the low 32 bits of one argument (0–5): equal to one of `oneOf` after `mask`. Right for every argument the
@@ -12,12 +13,18 @@ export type Action = 'allow' | 'kill' | { errno: number };
  */
 type ArgumentTest = { argument: number; mask?: number; oneOf: readonly number[] } | { argument: number; isNull: true };
 
+interface Condition {
+  when: ArgumentTest;
+  action: Action;
+  otherwise: Action | Condition;
+}
+
 export interface SyscallRule {
   number: number;
   action: Action;
   /** When given, `action` applies only if the test holds, `otherwise` if not. */
   when?: ArgumentTest;
-  otherwise?: Action;
+  otherwise?: Action | Condition;
 }
 
 export interface FilterDescription {
@@ -43,6 +50,7 @@ const RETURN = 0x06;
 // <linux/seccomp.h>
 const RETURN_KILL_PROCESS = 0x80000000;
 const RETURN_ERRNO = 0x00050000;
+const RETURN_ASK_LISTENER = 0x7fc00000;
 const RETURN_ALLOW = 0x7fff0000;
 /** The kernel's BPF_MAXINSNS. */
 const LONGEST_PROGRAM = 4096;
@@ -85,12 +93,14 @@ function rejectRepeatedNumbers(rules: readonly SyscallRule[]): void {
 
 /** A rule is entered with the number in the accumulator; when it is about another number it is jumped over whole. */
 function assembleRule(rule: SyscallRule): Instruction[] {
-  const body = rule.when ? assembleTest(rule.when, rule.action, rule.otherwise) : [answer(rule.action)];
+  const { when, action, otherwise = 'kill' } = rule;
+  const body = when ? assembleTest({ when, action, otherwise }) : [answer(action)];
   return [jump(JUMP_IF_EQUAL, rule.number, 0, body.length), ...body];
 }
 
-function assembleTest(test: ArgumentTest, action: Action, otherwise: Action = 'kill'): Instruction[] {
+function assembleTest({ when: test, action, otherwise }: Condition): Instruction[] {
   const low = ARGUMENTS_OFFSET + 8 * test.argument;
+  const last = typeof otherwise === 'object' && 'when' in otherwise ? assembleTest(otherwise) : [answer(otherwise)];
   if ('isNull' in test) {
     return [
       load(low),
@@ -98,12 +108,12 @@ function assembleTest(test: ArgumentTest, action: Action, otherwise: Action = 'k
       load(low + 4),
       jump(JUMP_IF_EQUAL, 0, 0, 1),
       answer(action),
-      answer(otherwise),
+      ...last,
     ];
   }
   const comparisons = test.oneOf.flatMap((value) => [jump(JUMP_IF_EQUAL, value, 0, 1), answer(action)]);
   const mask = test.mask === undefined ? [] : [{ code: AND, jumpTrue: 0, jumpFalse: 0, operand: test.mask }];
-  return [load(low), ...mask, ...comparisons, answer(otherwise)];
+  return [load(low), ...mask, ...comparisons, ...last];
 }
 
 function answer(action: Action): Instruction {
@@ -113,6 +123,8 @@ function answer(action: Action): Instruction {
 function returnValue(action: Action): number {
   if (action === 'allow') return RETURN_ALLOW;
   if (action === 'kill') return RETURN_KILL_PROCESS;
+  if (action === 'pretend') return RETURN_ERRNO;
+  if (action === 'ask') return RETURN_ASK_LISTENER;
   return RETURN_ERRNO | action.errno;
 }
 

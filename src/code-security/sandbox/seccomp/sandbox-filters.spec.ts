@@ -13,7 +13,7 @@ interface Call {
   args?: bigint[];
 }
 
-type Answer = 'allow' | 'kill' | number;
+type Answer = 'allow' | 'kill' | 'ask' | number;
 
 /** What a kernel would do: struct seccomp_data laid out in memory and the classic BPF machine over it. */
 function interpret(filter: Buffer, call: Call): Answer {
@@ -49,6 +49,7 @@ function interpret(filter: Buffer, call: Call): Answer {
 function answerOf(value: number): Answer {
   if (value === 0x7fff0000) return 'allow';
   if (value === 0x80000000) return 'kill';
+  if (value === 0x7fc00000) return 'ask';
   if (value >>> 16 === 5) return value & 0xffff;
   throw new Error(`Unknown answer ${value.toString(16)}`);
 }
@@ -91,6 +92,11 @@ const BY_ARGUMENT: [name: string, args: bigint[], answer: Answer, why: string][]
   ['clone', [0x4100n | 17n], EPERM, 'vfork'],
   ['clone', [0x10000n | 0x10000000n], EPERM, 'a thread in a new user namespace'],
   ['clone', [0x10000n | 0x40000000n], EPERM, 'a thread in a new network namespace'],
+  ['clone', [0x3d0b00n], EPERM, 'a thread with descriptors of its own'],
+  ['close_range', [3n, 9n, 0n], 'allow', 'closing'],
+  ['close_range', [3n, 9n, 4n], 'allow', 'closing at an exec'],
+  ['close_range', [3n, 9n, 2n], EPERM, 'CLOSE_RANGE_UNSHARE'],
+  ['close_range', [3n, 9n, 6n], EPERM, 'CLOSE_RANGE_UNSHARE among others'],
   ['clone3', [0n], ENOSYS, 'its flags cannot be read'],
   ['socket', [2n, 1n], EAFNOSUPPORT, 'TCP'],
   ['socket', [1n, 1n], EAFNOSUPPORT, 'UNIX'],
@@ -102,10 +108,18 @@ const BY_ARGUMENT: [name: string, args: bigint[], answer: Answer, why: string][]
   ['sendto', [3n, 0n, 0n, 0n, 0x7f0000000000n, 16n], EPERM, 'with an address whose low half is zero'],
   ['ioctl', [0n, 0x5401n], 'allow', 'isatty'],
   ['ioctl', [0n, 0x5421n], 'allow', 'non-blocking'],
+  ['ioctl', [0n, 0xc0502100n], 'allow', 'a question to the listener of a filter, which user code cannot have'],
+  ['ioctl', [0n, 0xc0182101n], 'allow', 'the answer to it'],
+  ['ioctl', [0n, 0x40182103n], EPERM, 'SECCOMP_IOCTL_NOTIF_ADDFD'],
   ['ioctl', [0n, 0x5412n], EPERM, 'TIOCSTI'],
   ['ioctl', [0n, 0xffff_ffff_0000_5412n], EPERM, 'TIOCSTI with high bits, which the kernel ignores'],
   ['ioctl', [0n, 0x541cn], EPERM, 'TIOCLINUX'],
   ['fcntl', [0n, 1030n], 'allow', 'dup with close-on-exec'],
+  ['fcntl', [0n, 5n], 'allow', 'F_GETLK'],
+  ['fcntl', [0n, 6n], 0, 'F_SETLK, which is told to have worked'],
+  ['fcntl', [0n, 7n], 0, 'F_SETLKW'],
+  ['flock', [0n, 2n], 0, 'LOCK_EX, which is told to have worked'],
+  ['fcntl', [0n, 37n], EPERM, 'F_OFD_SETLK'],
   ['fcntl', [0n, 8n], EPERM, 'F_SETOWN'],
   ['fcntl', [0n, 1031n], EPERM, 'F_SETPIPE_SZ'],
   ['prctl', [15n], 'allow', 'name of a thread'],
@@ -120,7 +134,7 @@ const BY_ARGUMENT: [name: string, args: bigint[], answer: Answer, why: string][]
 describe.each(ARCHITECTURES)('the system call filters for %s', (architecture) => {
   const audit = AUDIT[architecture];
   const numbers = syscallNumbers[architecture];
-  const { confine, seal } = sandboxFilters(architecture);
+  const { confine, seal, sealForLaunch } = sandboxFilters(architecture);
   const ask = (filter: Buffer, number: number, args: bigint[] = []) => interpret(filter, { number, audit, args });
 
   it.each(DANGEROUS.filter((name) => numbers[name] !== undefined))('refuse %s with EPERM', (name) => {
@@ -138,11 +152,31 @@ describe.each(ARCHITECTURES)('the system call filters for %s', (architecture) =>
     }
   });
 
+  it('let a zygote make processes in new namespaces and sessions, and nothing else that confine refuses', () => {
+    const { zygote } = sandboxFilters(architecture);
+    const calls = Array.from({ length: HIGHEST_NUMBER }, (_, number) => number);
+    const forks = [[17n], [0x7e020011n], [0x3d0f00n]];
+    const differing = calls.filter((number) =>
+      [[], ...forks].some((args) => ask(zygote, number, args) !== ask(confine, number, args)),
+    );
+    expect(differing).toEqual([numbers['clone'], numbers['setsid']].toSorted((a = 0, b = 0) => a - b));
+    for (const args of forks) expect(ask(zygote, numbers['clone'] as number, args)).toBe('allow');
+    expect(ask(zygote, numbers['clone3'] as number)).toBe(ENOSYS);
+    expect(interpret(zygote, { number: 1, audit: 0x40000003 })).toBe('kill');
+  });
+
   it('take nothing else back with the seal', () => {
     const refused = Array.from({ length: HIGHEST_NUMBER }, (_, number) => number).filter(
       (number) => ask(seal, number) !== 'allow',
     );
     expect(refused).toEqual(START_UP_ONLY.map((name) => numbers[name] as number).toSorted((a, b) => a - b));
+  });
+
+  it('differ in the seal for a launch in execve alone, which asks', () => {
+    for (let number = 0; number < HIGHEST_NUMBER; number++) {
+      const answer = number === numbers['execve'] ? 'ask' : ask(seal, number);
+      expect([number, ask(sealForLaunch, number)]).toEqual([number, answer]);
+    }
   });
 
   it('answer every number without a name with ENOSYS', () => {
@@ -153,12 +187,10 @@ describe.each(ARCHITECTURES)('the system call filters for %s', (architecture) =>
     }
   });
 
-  it('answer every name with permission or one of three errors, never by killing', () => {
+  it('answer every name but flock with permission or one of three errors, never by killing', () => {
     for (const [name, number] of Object.entries(numbers)) {
-      expect([name, ['allow', EPERM, ENOSYS, EAFNOSUPPORT].includes(ask(confine, number as number))]).toEqual([
-        name,
-        true,
-      ]);
+      const answers = name === 'flock' ? [0] : ['allow', EPERM, ENOSYS, EAFNOSUPPORT];
+      expect([name, answers.includes(ask(confine, number as number))]).toEqual([name, true]);
     }
   });
 
@@ -169,7 +201,7 @@ describe.each(ARCHITECTURES)('the system call filters for %s', (architecture) =>
       0,
     ];
     for (const other of others) {
-      for (const filter of [confine, seal]) {
+      for (const filter of [confine, seal, sealForLaunch]) {
         for (const number of [0, 1, numbers['getpid'] as number, 9999]) {
           expect(interpret(filter, { number, audit: other })).toBe('kill');
         }
@@ -178,18 +210,18 @@ describe.each(ARCHITECTURES)('the system call filters for %s', (architecture) =>
   });
 
   it('come out the same every time, in whole instructions, shorter than the kernel takes', () => {
-    for (const filter of [confine, seal]) {
+    const { zygote } = sandboxFilters(architecture);
+    for (const filter of [confine, seal, sealForLaunch, zygote]) {
       expect(filter.length % 8).toBe(0);
       expect(filter.length / 8).toBeLessThan(4096);
     }
-    expect(sandboxFilters(architecture)).toEqual({ confine, seal });
+    expect(sandboxFilters(architecture)).toEqual({ confine, seal, sealForLaunch, zygote });
   });
 });
 
 describe('the system call filters', () => {
   it('kill x32 calls on x86_64, whatever their number', () => {
-    const { confine, seal } = sandboxFilters('x86_64');
-    for (const filter of [confine, seal]) {
+    for (const filter of Object.values(sandboxFilters('x86_64')) as Buffer[]) {
       for (const number of [0x40000000, 0x40000000 + 39, 0x7fffffff, -1]) {
         expect(interpret(filter, { number, audit: AUDIT.x86_64 })).toBe('kill');
       }
@@ -198,10 +230,21 @@ describe('the system call filters', () => {
 
   it('are the reviewed bytes: a change of a rule changes these sums knowingly', () => {
     const sums = ARCHITECTURES.flatMap((architecture) => {
-      const { confine, seal } = sandboxFilters(architecture);
-      return [confine, seal].map((bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, 16));
+      const { confine, seal, sealForLaunch, zygote } = sandboxFilters(architecture);
+      return [confine, seal, sealForLaunch, zygote].map((bytes) =>
+        createHash('sha256').update(bytes).digest('hex').slice(0, 16),
+      );
     });
-    expect(sums).toEqual(['3043ca39bbd808f3', '87fec2be64ded175', '67cdb72327d4c9cb', 'c4fd2da83a9231d7']);
+    expect(sums).toEqual([
+      '1a7d04a6b56f0bce',
+      '87fec2be64ded175',
+      '4ffce5a5fc3fd1cb',
+      '3c68109d4859c517',
+      '3ff9917368cae44d',
+      'c4fd2da83a9231d7',
+      'fccc10cd446d19f0',
+      'e7db521b84478e85',
+    ]);
   });
 });
 

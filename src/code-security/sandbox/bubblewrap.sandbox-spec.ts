@@ -1,29 +1,28 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { BubblewrapDriver } from './bubblewrap-driver.js';
-import { areGone, descendantsOf } from './processes.fixture.js';
+import { SANDBOX_MODES, type LocalDriver, type SandboxMode } from './local-driver.js';
+import { areGone, descendantsOf, startServiceWithJob } from './processes.fixture.js';
 import { job, outputOf, realDriver, until } from './real-sandbox.fixture.js';
 import { sandboxFilters } from './seccomp/sandbox-filters.js';
 import { hostArchitecture, syscallNumbers, type Architecture } from './seccomp/syscall-numbers.js';
 
 const architecture = hostArchitecture() as Architecture;
 const numbers = syscallNumbers[architecture];
-/** Finds the files below src although imports name what they compile to. */
-const RESOLVE_SOURCES = `data:text/javascript,
-  import { registerHooks } from 'node:module';
-  const source = (name) => name.startsWith('.') ? name.replace(/[.]js$/, '.ts') : name;
-  registerHooks({ resolve: (name, context, next) => next(source(name), context) });`;
+/** A zygote's child has the zygote's filter besides its own two. */
+const FILTERS: Record<SandboxMode, string> = { 'single-use': '2', zygote: '3' };
 
-describe('a sandbox', () => {
-  let driver: BubblewrapDriver;
+describe.each(SANDBOX_MODES)('a %s sandbox', (mode) => {
+  let driver: LocalDriver;
+  /** Processes that run code: those under every filter. */
+  const sealed = (ancestor = process.pid) =>
+    descendantsOf(ancestor).filter((pid) => statusOf(pid)['Seccomp_filters'] === FILTERS[mode]);
 
   beforeAll(() => {
-    driver = realDriver();
+    driver = realDriver({ mode });
   });
 
   afterAll(() => driver.close());
@@ -43,7 +42,7 @@ describe('a sandbox', () => {
       memory_used_mb: expect.any(Number),
       locals_dict: null,
       output: null,
-      isolation: { driver: 'bubblewrap', level: 'namespaces', cgroup: false },
+      isolation: { driver: 'bubblewrap', level: 'namespaces', cgroup: expect.any(Boolean) },
     });
     expect(result.memory_used_mb).toBeGreaterThan(5);
     expect(result.memory_used_mb).toBeLessThan(40);
@@ -66,6 +65,11 @@ thread.start(); thread.join()
 output = [even(10), pickle.loads(pickle.dumps(Point(3))).x, found, asyncio.run(asyncio.wait_for(later("late"), 1))]
 `;
     expect(await outputOf(driver, code)).toMatchObject({ stderr: '', output: [true, 3, [1], 'late'] });
+  });
+
+  it('leaves no dump of its memory on the host, not even where that is given to a program', async () => {
+    const code = 'import resource\noutput = resource.getrlimit(resource.RLIMIT_CORE)';
+    expect((await outputOf(driver, code)).output).toEqual([1, 1]);
   });
 
   it('names the line of the submitted text, also when the error rises in a library', async () => {
@@ -112,6 +116,16 @@ output = [os.listdir("/tmp"), os.path.exists(other), [pid for pid in range(1, 30
     ]);
   });
 
+  it('leaves no later job a mark on the empty standard input', async () => {
+    const code = `
+import fcntl, os
+output = [fcntl.fcntl(0, fcntl.F_GETFL), os.read(0, 1).hex()]
+fcntl.fcntl(0, fcntl.F_SETFL, os.O_NONBLOCK | os.O_APPEND)`;
+    const [first, second] = [await outputOf(driver, code), await outputOf(driver, code)];
+    expect(first).toMatchObject({ outcome: 'succeeded', output: [expect.any(Number), ''] });
+    expect(second.output).toEqual(first.output);
+  });
+
   it('mixes up no outputs of jobs that run at once', async () => {
     const names = Array.from({ length: 12 }, (_, index) => `job ${index}`);
     const jobs = names.map((name) =>
@@ -121,11 +135,31 @@ output = [os.listdir("/tmp"), os.path.exists(other), [pid for pid in range(1, 30
     expect(results.map(({ stdout, output }) => [stdout, output])).toEqual(names.map((name) => [`${name}\n`, name]));
   });
 
+  it('is read seldom when it writes byte by byte, whichever the channel, and yet whole', async () => {
+    const code = `
+import os, time
+os.write(4, (1 << 20).to_bytes(4, "little"))
+written, end = 0, time.perf_counter() + 1
+while time.perf_counter() < end:
+    pause = time.perf_counter() + 2e-5
+    while time.perf_counter() < pause: pass
+    written += os.write(1, b"x") + 0 * os.write(4, b"x")
+os.write(2, str(written).encode())
+time.sleep(60)`;
+    let pieces = 0;
+    const hear = (stream: string) => (pieces += stream === 'stdout' ? 1 : 0);
+    const result = await driver.run(job(code, { timeoutSeconds: 2 }), { onOutput: hear });
+    expect([result.outcome, result.stdout.length]).toEqual(['timed_out', Number(result.stderr)]);
+    expect(result.stdout.length).toBeGreaterThan(4 * pieces);
+    expect(pieces).toBeLessThan(600);
+    expect(result.execution_time).toBeLessThan(4);
+  });
+
   it('is gone within a second after its job is cancelled', async () => {
     const cancel = new AbortController();
-    const running = driver.run(job('import time\nprint("up", flush=True)\ntime.sleep(60)'), cancel.signal);
-    await until(() => descendantsOf(process.pid).length >= 3);
-    const pids = descendantsOf(process.pid);
+    const running = driver.run(job('import time\nprint("up", flush=True)\ntime.sleep(60)'), { signal: cancel.signal });
+    await until(() => sealed().length > 0);
+    const pids = sealed();
     const cancelledAt = performance.now();
     cancel.abort();
     const result = await running;
@@ -135,19 +169,37 @@ output = [os.listdir("/tmp"), os.path.exists(other), [pid for pid in range(1, 30
   });
 
   it('never starts for a job that was cancelled before', async () => {
-    const result = await driver.run(job('print(1)'), AbortSignal.abort());
+    const result = await driver.run(job('print(1)'), { signal: AbortSignal.abort() });
     expect(result).toMatchObject({ outcome: 'cancelled', stdout: '' });
+  });
+
+  it('hears of a cancelling in whichever turn of its start it comes', async () => {
+    const warm = realDriver({ mode, warm: { plain: 1, numpy: 0 } });
+    await warm.run(job('pass'));
+    warm.warmUp();
+    for (let turns = 0; turns < 10; turns++) {
+      await until(() => warm.waiting === 1);
+      const cancel = new AbortController();
+      const running = warm.run(job('import time\ntime.sleep(60)', { timeoutSeconds: 2 }), { signal: cancel.signal });
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      cancel.abort();
+      expect([turns, (await running).outcome]).toEqual([turns, 'cancelled']);
+    }
+    await warm.close();
   });
 
   it('leaves nothing behind, at whatever moment of its start the job is cancelled', async () => {
     const seen = new Set<number>();
+    const before = descendantsOf(process.pid);
+    const closing = realDriver({ mode });
     for (let milliseconds = 0; milliseconds < 40; milliseconds += 2) {
-      const running = driver.run(job('while True: pass'), AbortSignal.timeout(milliseconds));
+      const running = closing.run(job('while True: pass'), { signal: AbortSignal.timeout(milliseconds) });
       const look = setInterval(() => descendantsOf(process.pid).forEach((pid) => seen.add(pid)), 3);
       expect((await running).outcome).toBe('cancelled');
       clearInterval(look);
     }
-    await until(() => areGone([...seen]));
+    await closing.close();
+    await until(() => areGone([...seen].filter((pid) => !before.includes(pid))));
     expect(seen.size).toBeGreaterThan(20);
   });
 
@@ -163,20 +215,59 @@ ctypes.CDLL(None).syscall(${numbers['exit']}, 0)`;
     expect(result.execution_time).toBeLessThan(3);
   });
 
-  it('starts NumPy before memory is limited only for code that needs it', async () => {
-    const [plain, numeric] = await Promise.all([
-      outputOf(driver, 'import sys\noutput = "nump" + "y" in sys.modules'),
-      outputOf(driver, 'import sys\noutput = "numpy" in sys.modules'),
-    ]);
-    expect([plain.output, numeric.output]).toEqual([false, true]);
+  it('has 64 descriptors in all, not for each thread that takes a table of its own', async () => {
+    const code = `
+import ctypes, os, threading
+libc = ctypes.CDLL(None)
+made, all_done = [], threading.Barrier(11)
+def fill():
+    refused.append(libc.close_range(1000, 1000, 2))
+    try:
+        while True: made.extend(os.pipe())
+    except OSError: all_done.wait()
+refused = []
+for _ in range(10): threading.Thread(target=fill).start()
+all_done.wait()
+output = [len(made) < 64, refused]`;
+    expect((await outputOf(driver, code)).output).toEqual([true, Array(10).fill(-1)]);
   });
 
-  it('looks from outside as it should: not root, without capabilities, under both filters, first to be sacrificed', async () => {
+  it('tells that files are locked and holds no lock, which would be memory that nothing limits', async () => {
+    const code = `
+import fcntl, sqlite3, time
+file = open("/tmp/locked", "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+hosts = open("/usr/bin/env", "rb")
+fcntl.flock(hosts, fcntl.LOCK_EX)
+with sqlite3.connect("/tmp/base") as base:
+    base.execute("create table words (word)")
+    base.execute("insert into words values ('kept')")
+output = [base.execute("select word from words").fetchall()[0][0]]
+try: fcntl.fcntl(file, 37, bytes(32))
+except PermissionError: output.append("refused")
+print("up", flush=True)
+time.sleep(60 if forever else 0)`;
+    const options = { resultVariable: 'output', globals: { forever: false } };
+    expect((await driver.run(job(code, options))).output).toEqual(['kept', 'refused']);
     const cancel = new AbortController();
-    const running = driver.run(job('import time\nprint("up", flush=True)\ntime.sleep(60)'), cancel.signal);
-    const underBothFilters = () => descendantsOf(process.pid).find((pid) => statusOf(pid)['Seccomp_filters'] === '2');
-    await until(() => underBothFilters() !== undefined);
-    const pid = underBothFilters() as number;
+    let isUp = false;
+    const running = driver.run(job(code, { globals: { forever: true } }), {
+      signal: cancel.signal,
+      onOutput: () => (isUp = true),
+    });
+    await until(() => isUp);
+    const holders = readFileSync('/proc/locks', 'utf8').matchAll(/^\d+: \S+ +\S+ +\S+ (\d+)/gm);
+    const ours = descendantsOf(process.pid);
+    expect([...holders].filter(([, pid]) => ours.includes(Number(pid)))).toEqual([]);
+    cancel.abort();
+    await running;
+  });
+
+  it('looks from outside as it should: not root, without capabilities, under its filters, first to be sacrificed', async () => {
+    const cancel = new AbortController();
+    const running = driver.run(job('import time\nprint("up", flush=True)\ntime.sleep(60)'), { signal: cancel.signal });
+    await until(() => sealed().length > 0);
+    const [pid = 0] = sealed();
     const { Uid, CapPrm, CapEff, CapInh, CapAmb, NoNewPrivs } = statusOf(pid);
     expect(Uid?.split('\t')).not.toContain('0');
     for (const set of [CapPrm, CapEff, CapInh, CapAmb]) expect(set).toBe('0000000000000000');
@@ -186,26 +277,26 @@ ctypes.CDLL(None).syscall(${numbers['exit']}, 0)`;
     await running;
   });
 
-  it('ends with the job of a service that is killed', async () => {
-    const service = spawn(
-      process.execPath,
-      [
-        '--experimental-transform-types',
-        '--no-warnings',
-        '--import',
-        RESOLVE_SOURCES,
-        fileURLToPath(new URL('./run-forever.fixture.ts', import.meta.url)),
-      ],
-      { stdio: ['ignore', 'inherit', 'inherit'] },
-    );
+  it('is gone when its service is killed, with a job or waiting for one', async () => {
+    const service = startServiceWithJob(mode);
     const pid = service.pid as number;
-    await until(() => descendantsOf(pid).length === 3);
+    await until(() => sealed(pid).length > 0 && confined(pid).length >= 3);
     const pids = descendantsOf(pid);
     service.kill('SIGKILL');
     await once(service, 'exit');
     await until(() => areGone(pids));
-    expect(pids).toHaveLength(3);
+    expect(pids.length).toBeGreaterThanOrEqual(7);
   }, 15_000);
+});
+
+describe('a sandbox of its own', () => {
+  it('starts NumPy before memory is limited only for code that needs it', async () => {
+    const [plain, numeric] = await Promise.all([
+      outputOf(realDriver(), 'import sys\noutput = "nump" + "y" in sys.modules'),
+      outputOf(realDriver(), 'import sys\noutput = "numpy" in sys.modules'),
+    ]);
+    expect([plain.output, numeric.output]).toEqual([false, true]);
+  });
 });
 
 describe('a sandbox whose /tmp cannot limit files', () => {
@@ -224,7 +315,7 @@ describe('a sandbox whose /tmp cannot limit files', () => {
   });
 });
 
-describe('BubblewrapDriver', () => {
+describe('LocalDriver', () => {
   it('kills what runs when it is closed, and starts nothing afterwards', async () => {
     const driver = realDriver();
     const running = driver.run(job('import time\ntime.sleep(60)'));
@@ -243,17 +334,38 @@ describe('BubblewrapDriver', () => {
     ['Python is missing', { python: '/nowhere/python3' }, /\/nowhere\/python3 does not run.*apt-get install/],
     ['Python is named by a relative path', { python: 'python3' }, /must be an absolute path/],
     ['bubblewrap is another program', { bwrap: '/usr/bin/true' }, /No sandbox could be started/],
-    [
-      'the filter is not a filter',
-      { filters: { confine: Buffer.alloc(24, 7), seal: Buffer.alloc(0) } },
-      /No sandbox could be started: bwrap/,
-    ],
+    ['the filter is not a filter', { filters: { confine: Buffer.alloc(24, 7) } }, /No sandbox could be started: bwrap/],
   ])('refuses with the reason when %s', async (_, options, reason) => {
     await expect(realDriver(options).run(job('print(1)'))).rejects.toMatchObject({
       name: 'SandboxUnavailableError',
       message: expect.stringMatching(reason) as string,
     });
   });
+
+  it.each(SANDBOX_MODES)(
+    'refuses with the reason while the service has no descriptors, and loses none (%s)',
+    async (mode) => {
+      // The plan is made before, by a run that needs its own.
+      const usual = openDescriptors();
+      const driver = realDriver({ mode });
+      await driver.run(job('pass'));
+      const zygote = descendantsOf(process.pid).find((pid) => mode === 'zygote' && statusOf(pid)['Name'] === 'python3');
+      if (zygote !== undefined) process.kill(zygote, 'SIGKILL');
+      await until(() => openDescriptors() <= usual);
+      const before = openDescriptors();
+      const giveBack = takeAllDescriptors();
+      const refusals = await Promise.allSettled([1, 2, 3].map(() => driver.run(job('pass'))));
+      giveBack();
+      for (const refusal of refusals) {
+        expect(refusal).toMatchObject({
+          reason: { name: 'SandboxUnavailableError', message: expect.stringContaining('no descriptors left') },
+        });
+      }
+      expect(openDescriptors()).toBe(before);
+      expect(await driver.run(job('print("again")'))).toMatchObject({ stdout: 'again\n' });
+      await driver.close();
+    },
+  );
 
   it('sweeps away a sandbox that was left half started, and no other, before its first job', async () => {
     const half = [
@@ -292,6 +404,35 @@ describe('BubblewrapDriver', () => {
   });
 });
 
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+/** All but a few of the first thousand; others cannot be had meanwhile. */
+function takeAllDescriptors(): () => void {
+  const limit = (soft: number) => execFileSync('/usr/bin/prlimit', ['--pid', String(process.pid), `--nofile=${soft}:`]);
+  const usual = Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]);
+  limit(1000);
+  const taken: number[] = [];
+  try {
+    for (;;) taken.push(openSync('/dev/null', 'r'));
+  } catch {
+    for (const descriptor of taken.splice(0, 6)) closeSync(descriptor);
+  }
+  return () => {
+    taken.forEach((descriptor) => closeSync(descriptor));
+    limit(usual);
+  };
+}
+
+/** Pythons that a job may be in or come to: every capability is given up. */
+function confined(ancestor: number): number[] {
+  return descendantsOf(ancestor).filter((pid) => {
+    const { CapPrm, Name } = statusOf(pid);
+    return Name === 'python3' && CapPrm === '0000000000000000';
+  });
+}
+
 function statusOf(pid: number): Record<string, string | undefined> {
   try {
     const lines = readFileSync(`/proc/${pid}/status`, 'latin1').split('\n');
@@ -303,9 +444,8 @@ function statusOf(pid: number): Record<string, string | undefined> {
 
 /** Our filters, with the one rule changed that lets the runner mount its own /tmp. */
 function withoutMount() {
-  const { confine, seal } = sandboxFilters(architecture);
-  const patched = Buffer.from(confine);
+  const patched = Buffer.from(sandboxFilters(architecture).confine);
   const rule = Buffer.from([0x15, 0, 0, 1, ...new Uint8Array(Uint32Array.of(numbers['mount'] as number).buffer)]);
   patched.writeUInt32LE(0x00050001, patched.indexOf(rule) + 12);
-  return { confine: patched, seal };
+  return { confine: patched };
 }
