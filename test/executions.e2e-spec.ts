@@ -164,7 +164,12 @@ describe('executions', () => {
     const execution = await ended(id);
     expect(execution).toMatchObject({
       status: 'failed',
-      error: { code: 'CODE_FAILED', message: 'ValueError: no luck (line 2)', node_id: 'flaky', iteration: 1 },
+      error: {
+        code: 'CODE_FAILED',
+        message: 'ValueError: no luck (<node flaky>, line 2)',
+        node_id: 'flaky',
+        iteration: 1,
+      },
       steps: [{ attempt: 3, status: 'failed', logs: { stdout: 'try\n' } }],
     });
     // Whether a first start is told depends on how long it took.

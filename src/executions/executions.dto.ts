@@ -117,7 +117,15 @@ const summary = {
   ended_at: timestamp.nullable(),
 };
 
-const logs = z.object({ stdout: z.string(), stderr: z.string() }).nullable();
+const logs = z
+  .object({
+    stdout: z.string(),
+    stderr: z.string(),
+    stdout_truncated: z.boolean().default(false),
+    stderr_truncated: z.boolean().default(false),
+  })
+  .nullable()
+  .meta({ description: 'What code printed, while it runs so far; the first 65,536 characters of each stream' });
 
 const stepView = z
   .object({

@@ -1,6 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { CodeSecurityService } from '../code-security/code-security.service.js';
-import type { PythonOutcome, PythonResult } from '../code-security/sandbox/sandbox-driver.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { DomainError } from '../platform/errors/domain-error.js';
 import type { HttpOutcome } from '../platform/outbound/http-outcome.js';
@@ -9,25 +7,13 @@ import type { HttpRequest } from '../platform/outbound/prepare-request.js';
 import type { JsonValue } from '../workflows/engine/json-value.js';
 import { WorkflowsService } from '../workflows/workflows.service.js';
 import type { SlowNode } from './begin-node.js';
+import { CodeRunner } from './code-runner.js';
 import type { NodeOutcome } from './node-outcome.js';
-import type { StepLogs } from './step.entity.js';
 import type { OpenStep } from './turn-state.js';
 import type { Claim } from './turn.repository.js';
 
-/** What is kept of each stream of a step; the rest is cut off and said to be. Characters. */
-const MAX_LOG_LENGTH = 65_536;
-
 /** Between two tries to get a sandbox when all are taken. */
 const POSTPONE_SECONDS = 1;
-
-const FAILURE_CODES: Readonly<
-  Record<Exclude<PythonOutcome, 'succeeded' | 'cancelled'>, [code: string, retryable: boolean]>
-> = {
-  does_not_compile: ['CODE_DOES_NOT_COMPILE', false],
-  failed: ['CODE_FAILED', true],
-  timed_out: ['CODE_TIMED_OUT', true],
-  out_of_memory: ['CODE_OUT_OF_MEMORY', true],
-};
 
 /** Runs the nodes that take their time. Whatever happens comes back as an outcome. */
 @Injectable()
@@ -35,7 +21,7 @@ export class NodeRunner {
   private readonly logger = new Logger(NodeRunner.name);
 
   constructor(
-    private readonly codeSecurity: CodeSecurityService,
+    private readonly codeRunner: CodeRunner,
     private readonly sender: HttpSender,
     private readonly transactions: Transactions,
     private readonly workflows: WorkflowsService,
@@ -45,7 +31,7 @@ export class NodeRunner {
     try {
       switch (node.type) {
         case 'code':
-          return await this.runCode(node, step, signal);
+          return await this.codeRunner.run(node, step, claim, signal);
         case 'http':
           return await this.sendRequest(node, step, claim, signal);
         default:
@@ -54,20 +40,6 @@ export class NodeRunner {
     } catch (error) {
       return this.withoutResult(error);
     }
-  }
-
-  private async runCode({ data }: SlowNode & { type: 'code' }, step: OpenStep, signal: AbortSignal) {
-    const result = await this.codeSecurity.runPython(
-      {
-        code: data.code,
-        timeoutSeconds: data.timeout_seconds,
-        maxMemoryMb: data.max_memory_mb,
-        globals: { input: step.input },
-        resultVariable: 'output',
-      },
-      { signal },
-    );
-    return outcomeOf(result);
   }
 
   private async sendRequest({ data }: SlowNode & { type: 'http' }, step: OpenStep, claim: Claim, signal: AbortSignal) {
@@ -129,25 +101,3 @@ function answerOf(answer: HttpOutcome, successStatuses: readonly number[] | unde
 
 /** Characters of the JSON of an answer that are kept with the failure. */
 const MAX_BODY_SHOWN = 2_000;
-
-function outcomeOf(result: PythonResult): NodeOutcome {
-  const logs = logsOf(result);
-  if (result.outcome === 'succeeded') {
-    return { kind: 'completed', output: result.output as JsonValue, handle: null, logs };
-  }
-  // Nobody's fault: the process stops, or the turn is over. Whoever takes the execution next runs it.
-  if (result.outcome === 'cancelled') return { kind: 'postponed', seconds: 0 };
-  const [code, retryable] = FAILURE_CODES[result.outcome];
-  const { error_type, error_message, error_line } = result;
-  const place = error_line === null ? '' : ` (line ${error_line})`;
-  const message = `${error_type ?? result.outcome}: ${error_message ?? 'no message'}${place}`;
-  return { kind: 'failed', failure: { code, message, details: { error_type, error_line } }, retryable, logs };
-}
-
-function logsOf({ stdout, stderr }: PythonResult): StepLogs {
-  return { stdout: shortened(stdout), stderr: shortened(stderr) };
-}
-
-function shortened(text: string): string {
-  return text.length <= MAX_LOG_LENGTH ? text : `${text.slice(0, MAX_LOG_LENGTH).toWellFormed()}\n… cut off`;
-}

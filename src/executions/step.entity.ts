@@ -52,7 +52,7 @@ export class Step {
   @Column('json', { nullable: true })
   error: Failure | null;
 
-  /** What the code printed, at most 64 KiB a stream. */
+  /** What the code printed, at most 65,536 characters a stream; while it runs, what it printed so far. */
   @Column('json', { nullable: true })
   logs: StepLogs | null;
 
@@ -77,4 +77,7 @@ export class Step {
 export interface StepLogs {
   stdout: string;
   stderr: string;
+  /** Whether the code wrote more than is kept. Steps of the first versions do not say it. */
+  stdout_truncated?: boolean;
+  stderr_truncated?: boolean;
 }

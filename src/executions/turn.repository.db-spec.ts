@@ -5,6 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/test-database.
 import { dataSourceOptions } from '../data-source.js';
 import { EXECUTION_STATUSES } from '../workflows/engine/execution-status.js';
 import { STEP_MOVES, STEP_STATUSES, type StepStatus } from '../workflows/engine/step-status.js';
+import { StepLogsRepository } from './step-logs.repository.js';
 import { type Claim, type StepWrite, type TurnCommit, TurnRepository, WORKER_LOCKS } from './turn.repository.js';
 
 const LEASE_SECONDS = 15;
@@ -80,6 +81,60 @@ describe('TurnRepository', () => {
     const ids = await insertExecutions(database, of, 40);
     const claims = (await Promise.all(Array.from({ length: 10 }, (_, worker) => claim(worker + 1, 40)))).flat();
     expect(claims.map((claimed) => claimed.id).toSorted()).toEqual(ids.toSorted());
+  });
+
+  describe('writing what a running step has printed', () => {
+    const stepLogs = new StepLogsRepository();
+    const key = { node_id: 'draft', iteration: 1, attempt: 1 };
+    const logs = (stdout: string) => ({ stdout, stderr: '' });
+    const printed = async (id: string) => {
+      const rows = await database.query<{ logs: { stdout: string } | null }>(
+        'select logs from steps where execution_id = $1',
+        [id],
+      );
+      return rows[0]?.logs?.stdout;
+    };
+
+    const running = async (): Promise<Claim> => {
+      await insertExecutions(database, of, 1);
+      const held = await claimOne();
+      await commit(commitOf(held, { steps: [step({ status: 'running' })] }));
+      return held;
+    };
+
+    it('is for the holder of the execution, the try that runs, and as long as it runs', async () => {
+      const held = await running();
+      const write = (stdout: string, claimed = held, tried = key) =>
+        stepLogs.write(source.manager, claimed, tried, logs(stdout));
+      await write('mine');
+      await write('of an older claim', { ...held, epoch: held.epoch - 1 });
+      await write('of another try', held, { ...key, attempt: 2 });
+      expect(await printed(held.id)).toBe('mine');
+      await database.query('update executions set wake_at = now() where id = $1', [held.id]);
+      await claimOne(2);
+      await write('too late');
+      expect(await printed(held.id)).toBe('mine');
+    });
+
+    it('is over with the result of the step; a cancelled one keeps what it printed', async () => {
+      const [done, cancelled] = [await running(), await running()];
+      for (const held of [done, cancelled]) await stepLogs.write(source.manager, held, key, logs('so far'));
+      await commit(commitOf(done, { steps: [step({ logs: logs('all of it') })] }));
+      await commit(commitOf(cancelled, { steps: [step({ status: 'cancelled' })] }));
+      for (const held of [done, cancelled]) await stepLogs.write(source.manager, held, key, logs('too late'));
+      expect([await printed(done.id), await printed(cancelled.id)]).toEqual(['all of it', 'so far']);
+    });
+
+    it('waits for nobody who is changing the execution, and is too late when that is another claim', async () => {
+      const held = await running();
+      await database.query('update executions set wake_at = now() where id = $1', [held.id]);
+      await source.transaction(async (tx) => {
+        const [other] = await repository.claimDue(tx, 2, 1, LEASE_SECONDS);
+        expect(other?.id).toBe(held.id);
+        await stepLogs.write(source.manager, held, key, logs('meanwhile'));
+      });
+      expect(await printed(held.id)).toBeUndefined();
+    });
   });
 
   it('changes nothing for a writer whose epoch is over', async () => {

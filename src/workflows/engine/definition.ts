@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { checkpointFields, checkpointTemplates, offeredActions } from './checkpoint-fields.js';
-import { label, MAX_DELAY_SECONDS, nodeId, required, text } from './definition-fields.js';
+import { label, MAX_DELAY_SECONDS, nodeId, required, secretName, text } from './definition-fields.js';
 
 /**
  * A workflow as people draw and store it: a React Flow graph. What React Flow adds to nodes and edges (`width`,
@@ -100,10 +100,17 @@ const working = {
 
 const codeData = z.strictObject({
   ...working,
+  language: z.enum(['python', 'javascript']).default('python'),
   code: text(50_000),
   input: z.unknown().optional(),
   timeout_seconds: z.number().min(1).max(300).default(30),
   max_memory_mb: z.int().min(64).max(2_048).default(512),
+  /** Names; whether there are such secrets is seen when it runs. */
+  secrets: z
+    .array(secretName)
+    .max(20)
+    .refine((names) => new Set(names).size === names.length, { error: 'must name each secret once' })
+    .default([]),
 });
 
 const httpData = z.strictObject({

@@ -195,9 +195,11 @@ describe('a node', () => {
   it('has the defaults of its type', () => {
     const graph = compileGraph({ nodes: [{ id: 'n', type: 'code', data: code }], edges: [] } as never);
     expect(nodeOf(graph, 'n').data).toEqual({
+      language: 'python',
       code: 'output = input',
       timeout_seconds: 30,
       max_memory_mb: 512,
+      secrets: [],
       max_iterations: 100,
       join: 'all',
       cancel_rest: false,

@@ -160,6 +160,25 @@ describe('a definition', () => {
       ],
     ],
     [
+      'a language that is not known and secrets that cannot be',
+      node('code', { code: 'x', language: 'perl', secrets: ['A', 'a', 1] }),
+      [
+        ['/nodes/0/data/language', 'INVALID_VALUE'],
+        ['/nodes/0/data/secrets/1', 'INVALID_FORMAT'],
+        ['/nodes/0/data/secrets/2', 'WRONG_TYPE'],
+      ],
+    ],
+    [
+      'a secret that is named twice',
+      node('code', { code: 'x', secrets: ['A', 'B', 'A'] }),
+      [['/nodes/0/data/secrets', 'INVALID_VALUE']],
+    ],
+    [
+      'too many secrets',
+      node('code', { code: 'x', secrets: Array.from({ length: 21 }, (_, n) => `S${n}`) }),
+      [['/nodes/0/data/secrets', 'OUT_OF_RANGE']],
+    ],
+    [
       'a retry that is wrong',
       node('code', { code: 'x', retry: { max_attempts: 21, backoff: 'random', often: true } }),
       [
