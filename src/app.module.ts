@@ -27,6 +27,7 @@ import { MetricsModule } from './platform/metrics/metrics.module.js';
 import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { RateLimitGuard } from './platform/throttling/rate-limit.guard.js';
 import { ThrottlingModule } from './platform/throttling/throttling.module.js';
+import { SecretsModule } from './secrets/secrets.module.js';
 import { WorkflowsModule } from './workflows/workflows.module.js';
 
 @Module({})
@@ -48,6 +49,7 @@ export class AppModule {
         NotificationsModule,
         AuthModule,
         CodeSecurityModule,
+        SecretsModule,
         WorkflowsModule,
         ExecutionsModule,
         CheckpointsModule,

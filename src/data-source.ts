@@ -11,6 +11,8 @@ import { Decision } from './checkpoints/decision.entity.js';
 import { DecisionLink } from './checkpoints/decision-link.entity.js';
 import { Delegation } from './checkpoints/delegation.entity.js';
 import { EarlyDecision } from './checkpoints/early-decision.entity.js';
+import { CodePolicy } from './code-security/code-policy.entity.js';
+import { CodeRun } from './code-security/code-run.entity.js';
 import { ExecutionEvent } from './executions/execution-event.entity.js';
 import { Signal } from './executions/signal.entity.js';
 import { StepAttempt } from './executions/step-attempt.entity.js';
@@ -23,6 +25,7 @@ import { Group } from './organizations/group.entity.js';
 import { Membership } from './organizations/membership.entity.js';
 import { Organization } from './organizations/organization.entity.js';
 import { IdempotentAnswer } from './platform/idempotency/idempotent-answer.entity.js';
+import { Secret } from './secrets/secret.entity.js';
 import { WorkflowVersion } from './workflows/workflow-version.entity.js';
 import { Workflow } from './workflows/workflow.entity.js';
 
@@ -52,6 +55,9 @@ const entities = [
   Delegation,
   DecisionLink,
   IdempotentAnswer,
+  CodeRun,
+  CodePolicy,
+  Secret,
 ];
 
 /**

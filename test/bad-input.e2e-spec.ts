@@ -26,6 +26,7 @@ let apiKeyId: string;
 let linkId: string;
 let delegationId: string;
 let earlyId: string;
+let codeRunId: string;
 let fingerprintSql: string;
 
 beforeAll(async () => {
@@ -39,6 +40,7 @@ beforeAll(async () => {
     )
   ).body.id;
   endpointId = (await send('/api/webhooks/endpoints', { url: 'https://a.example/' }).expect(201)).body.id;
+  await test.http().put('/api/secrets/OURS').set(ann.auth).send({ value: 'long enough' }).expect(200);
   executionId = (await send('/api/executions', { workflow_id: workflowId, input: { name: 'Bo' } }).expect(202)).body.id;
   groupId = (await send('/api/organizations/current/groups', { name: 'Legal' }).expect(201)).body.id;
   apiKeyId = (await send('/api/auth/api-keys', { name: 'import', scopes: ['workflow:read'] }).expect(201)).body.id;
@@ -54,6 +56,7 @@ beforeAll(async () => {
   const until = new Date(Date.now() + 3_600_000).toISOString();
   delegationId = (await send('/api/delegations', { to_user: vic.id, ends_at: until }).expect(201)).body.id;
   earlyId = await keepEarly();
+  codeRunId = (await send('/api/security/execute', { code: 'print(1)' }).expect(200)).body.execution_id;
   // Notices are delivered in the background.
   const tables = await test.database.query<{ name: string }>(
     `select tablename as name from pg_tables
@@ -360,6 +363,7 @@ describe('a stranger', () => {
       }),
       ['POST /api/executions/{id}/rerun', (auth) => post(`${e}/rerun`, auth).send({ from: { node_id: 'review' } })],
       ['POST /api/executions/{id}/signals', (auth) => post(`${e}/signals`, auth).send({ name: 'go' })],
+      ['GET /api/security/executions/{id}', (auth) => get(`/api/security/executions/${codeRunId}`, auth)],
       ['GET /api/checkpoints/{id}', (auth) => get(c, auth)],
       ['GET /api/checkpoints/{id}/history', (auth) => get(`${c}/history`, auth)],
       ['GET /api/checkpoints/{id}/evidence', (auth) => get(`${c}/evidence`, auth)],
@@ -383,6 +387,7 @@ describe('a stranger', () => {
       ['POST /api/webhooks/endpoints/{id}/rotate-secret', (auth) => post(`${h}/rotate-secret`, auth)],
       ['POST /api/webhooks/endpoints/{id}/test', (auth) => post(`${h}/test`, auth)],
       ['GET /api/webhooks/endpoints/{id}/deliveries', (auth) => get(`${h}/deliveries`, auth)],
+      ['DELETE /api/secrets/{name}', (auth) => test.http().delete('/api/secrets/OURS').set(auth)],
       ['DELETE /api/auth/api-keys/{id}', (auth) => test.http().delete(`/api/auth/api-keys/${apiKeyId}`).set(auth)],
       ['PATCH /api/organizations/current/groups/{id}', (auth) => test.http().patch(g).set(auth).send({ name: 'Hers' })],
       ['DELETE /api/organizations/current/groups/{id}', (auth) => test.http().delete(g).set(auth)],
@@ -416,8 +421,9 @@ describe('a stranger', () => {
     const documented = Object.entries(describeApi(test.app).paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    // What a decision link opens is found by its token alone, whoever asks.
-    const named = documented.filter((route) => route.includes('{') && !route.includes('/decide/'));
+    // What a decision link opens is found by its token alone, whoever asks; who sets a secret has it in their own organization.
+    const others = ['/decide/', 'PUT /api/secrets/'];
+    const named = documented.filter((route) => route.includes('{') && !others.some((other) => route.includes(other)));
     expect(
       routes()
         .map(([route]) => route)
@@ -456,6 +462,7 @@ describe('a stranger', () => {
       '/api/webhooks/endpoints',
       '/api/organizations/current/groups',
       '/api/auth/api-keys',
+      '/api/security/executions',
     ]) {
       expect((await get(path, eve.auth).expect(200)).body).toEqual({ data: [], next_cursor: null });
     }
@@ -495,6 +502,7 @@ describe('a viewer', () => {
       () => test.http().delete(`/api/organizations/current/groups/${groupId}`).set(vic.auth),
       () => test.http().put(`/api/organizations/current/groups/${groupId}/members/${vic.id}`).set(vic.auth),
       () => post('/api/security/execute', vic.auth).send({ code: 'print(1)' }),
+      () => test.http().put('/api/security/policy').set(vic.auth).set('If-Match', '"1"').send({}),
       () => post('/api/webhooks/endpoints', vic.auth).send({ url: 'https://a.example/' }),
     ]) {
       await expectRefusal(send, forbidden);

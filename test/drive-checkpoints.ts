@@ -135,17 +135,19 @@ function toParked({ revision, ...checkpoint }: Omit<Parked, 'tag'> & { revision:
   return { execution_id, id, node_id, iteration, tag: `"${revision}"` };
 }
 
+type ChainEnd = Parameters<typeof breaksIn>[1];
+
 /** The history of a checkpoint, of which the chain was verified. */
 export async function eventsOf(database: TestDatabase, checkpointId: string): Promise<CheckpointEvent[]> {
-  const events = await database.query<CheckpointEvent>(
-    'select * from checkpoint_events where checkpoint_id = $1 order by seq',
+  // One statement: the end of the chain is that of the same moment.
+  const rows = await database.query<CheckpointEvent & ChainEnd>(
+    `select e.*, c.history_length, c.history_hash from checkpoints c join checkpoint_events e on e.checkpoint_id = c.id
+     where c.id = $1 order by e.seq`,
     [checkpointId],
   );
-  const [end] = await database.query<{ history_length: number; history_hash: string }>(
-    'select history_length, history_hash from checkpoints where id = $1',
-    [checkpointId],
-  );
-  const broken = breaksIn(events, end ?? { history_length: 0, history_hash: FIRST_HASH });
+  const { history_length, history_hash } = rows[0] ?? { history_length: 0, history_hash: FIRST_HASH };
+  const events = rows.map(({ history_length: _length, history_hash: _hash, ...event }) => event);
+  const broken = breaksIn(events, { history_length, history_hash });
   if (broken.length > 0) throw new Error(`checkpoint ${checkpointId}: ${broken.join(', ')}`);
   return events;
 }

@@ -91,7 +91,10 @@ const operations = () =>
 
 /** A request that changes nothing: its ids are of nothing, its body is empty. */
 function send({ method, path }: Pick<Route, 'method' | 'path'>, headers: Record<string, string> = {}) {
-  const url = path.replaceAll(/:(id|user_id)/g, '01900000-0000-7000-8000-000000000000').replace(':number', '1');
+  const url = path
+    .replaceAll(/:(id|user_id)/g, '01900000-0000-7000-8000-000000000000')
+    .replace(':number', '1')
+    .replace(':name', 'NOTHING');
   const agent = test.http();
   if (method === 'GET') return agent.get(url).set(headers);
   if (method === 'DELETE') return agent.delete(url).set(headers);

@@ -47,6 +47,9 @@ export async function startTestApp(settings: Record<string, string> = {}, existi
     RATE_LIMIT_PER_HOUR: '10000000',
     AUTH_RATE_LIMIT_PER_MINUTE: '1000000',
     CODE_RATE_LIMIT_PER_MINUTE: '1000000',
+    SANDBOX_WARM: '0',
+    SANDBOX_WARM_NUMPY: '0',
+    CODE_RATE_LIMIT_PER_HOUR: '10000000',
     ...settings,
   });
   const open = { url: database.url, embedded: false, close: () => Promise.resolve() };

@@ -1,45 +1,30 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
 import { Settings } from '../config/settings.js';
+import { CodeHistoryService } from './code-history.service.js';
+import { CodePolicyRepository } from './code-policy.repository.js';
+import { CodePolicyService } from './code-policy.service.js';
+import { CodeRunRepository } from './code-run.repository.js';
 import { CodeRunsService } from './code-runs.service.js';
+import { codeSecurityOptions } from './code-security-options.js';
 import { CodeSecurityController } from './code-security.controller.js';
 import { CodeSecurityService } from './code-security.service.js';
-import { BubblewrapDriver } from './sandbox/bubblewrap-driver.js';
-import { RefusingDriver } from './sandbox/refusing-driver.js';
-import type { SandboxDriver } from './sandbox/sandbox-driver.js';
-
-/** The user and group `nobody` of Linux systems: owns nothing and may nothing. */
-const NOBODY = { uid: 65_534, gid: 65_534 };
-const MOST_WAITING = 100;
 
 @Module({
   imports: [AuditModule],
   controllers: [CodeSecurityController],
   providers: [
     CodeRunsService,
+    CodeRunRepository,
+    CodeHistoryService,
+    CodePolicyRepository,
+    CodePolicyService,
     {
       provide: CodeSecurityService,
       inject: [Settings],
-      useFactory: (settings: Settings) =>
-        new CodeSecurityService({
-          driver: chooseDriver(settings),
-          maxConcurrency: settings.SANDBOX_CONCURRENCY,
-          maxTotalMemoryMb: settings.SANDBOX_MEMORY_MB,
-          // What the worker runs at once finds a place to wait, and so does who calls the API meanwhile.
-          maxWaiting: MOST_WAITING + settings.WORKER_CONCURRENCY,
-        }),
+      useFactory: (settings: Settings) => new CodeSecurityService(codeSecurityOptions(settings)),
     },
   ],
-  exports: [CodeSecurityService],
+  exports: [CodeSecurityService, CodePolicyService, CodeHistoryService],
 })
 export class CodeSecurityModule {}
-
-/** What the operator chose, and never another one in its place. */
-function chooseDriver(settings: Settings): SandboxDriver {
-  if (settings.SANDBOX_DRIVER === 'none') return new RefusingDriver();
-  return new BubblewrapDriver({
-    bwrap: settings.SANDBOX_BWRAP,
-    python: settings.SANDBOX_PYTHON,
-    unprivilegedUser: NOBODY,
-  });
-}

@@ -2,10 +2,19 @@ import { Logger } from '@nestjs/common';
 import { CodeSecurityService, type CodeSecurityOptions } from './code-security.service.js';
 import { job, realDriver, until } from './sandbox/real-sandbox.fixture.js';
 import { RefusingDriver } from './sandbox/refusing-driver.js';
-import { SandboxUnavailableError, type PythonResult, type SandboxDriver } from './sandbox/sandbox-driver.js';
+import {
+  SandboxUnavailableError,
+  type CodeResult,
+  type RunOptions,
+  type SandboxDriver,
+} from './sandbox/sandbox-driver.js';
 
 /** One instruction: return SECCOMP_RET_ALLOW. */
 const ALLOW_EVERYTHING = Buffer.from('060000000000ff7f', 'hex');
+
+const own = process.getuid?.() ?? 0;
+/** As root: nobody was named. Otherwise: only root could be somebody else. */
+const WRONG_USER = own === 0 ? undefined : { uid: own + 1, gid: own + 1 };
 
 function service(changes: Partial<CodeSecurityOptions> = {}): CodeSecurityService {
   return new CodeSecurityService({
@@ -13,6 +22,7 @@ function service(changes: Partial<CodeSecurityOptions> = {}): CodeSecurityServic
     maxConcurrency: 2,
     maxTotalMemoryMb: 1024,
     maxWaiting: 100,
+    maxPerParty: 2,
     ...changes,
   });
 }
@@ -24,10 +34,10 @@ class FailingStarts implements SandboxDriver {
   readonly isolation = this.real.isolation;
   tests = 0;
 
-  run(described: Parameters<SandboxDriver['run']>[0], signal?: AbortSignal): Promise<PythonResult> {
+  run(described: Parameters<SandboxDriver['run']>[0], options?: RunOptions): Promise<CodeResult> {
     if (described.code === 'no sandbox') return Promise.reject(new SandboxUnavailableError('none to be had'));
     if (described.resultVariable === 'checks') this.tests += 1;
-    return this.real.run(described, signal);
+    return this.real.run(described, options);
   }
 
   close(): Promise<void> {
@@ -42,7 +52,7 @@ describe('CodeSecurityService', () => {
     const security = service();
     expect(security.health()).toMatchObject({ available: false, checked_at: null });
     security.onApplicationBootstrap();
-    expect(await security.runPython(job('print(1)'))).toMatchObject({ outcome: 'succeeded', stdout: '1\n' });
+    expect(await security.run(job('print(1)'))).toMatchObject({ outcome: 'succeeded', stdout: '1\n' });
     expect(security.health()).toMatchObject({
       available: true,
       reason: null,
@@ -55,17 +65,18 @@ describe('CodeSecurityService', () => {
   it.each([
     ['the driver is none', () => new RefusingDriver(), 'SANDBOX_DRIVER=none'],
     ['bubblewrap is missing', () => realDriver({ bwrap: '/nowhere/bwrap' }), '/nowhere/bwrap'],
+    ['sandboxes would run as whom they must not', () => realDriver({ unprivilegedUser: WRONG_USER }), 'SANDBOX_UID'],
     [
       'the filters let everything through',
       () =>
         realDriver({
-          filters: { confine: ALLOW_EVERYTHING, seal: ALLOW_EVERYTHING },
+          filters: { confine: ALLOW_EVERYTHING, seal: ALLOW_EVERYTHING, sealForLaunch: ALLOW_EVERYTHING },
         }),
       'sockets_refused',
     ],
   ])('runs nothing and says why when %s', async (_, driver, reason) => {
     const security = service({ driver: driver() });
-    await expect(security.runPython(job('print(1)'))).rejects.toMatchObject({
+    await expect(security.run(job('print(1)'))).rejects.toMatchObject({
       kind: 'unavailable',
       code: 'SANDBOX_UNAVAILABLE',
       message: expect.stringContaining(reason) as string,
@@ -78,7 +89,7 @@ describe('CodeSecurityService', () => {
     const security = service();
     const numbers = Array.from({ length: 50 }, (_, index) => index);
     const results = await Promise.all(
-      numbers.map((number) => security.runPython(job(`print(${number})`, { maxMemoryMb: 128 }))),
+      numbers.map((number) => security.run(job(`print(${number})`, { maxMemoryMb: 128 }))),
     );
     expect(results.map(({ stdout }) => stdout)).toEqual(numbers.map((number) => `${number}\n`));
     expect(security.health()).toMatchObject({ running: 0, queued: 0 });
@@ -87,24 +98,24 @@ describe('CodeSecurityService', () => {
 
   it('refuses one more than may wait, and frees the places of those who go away', async () => {
     const security = service({ maxConcurrency: 1, maxWaiting: 1 });
-    await security.runPython(job('pass'));
+    await security.run(job('pass'));
     const goAway = new AbortController();
     const sleeping = job('import time\ntime.sleep(60)');
-    const both = [sleeping, sleeping].map((described) => security.runPython(described, { signal: goAway.signal }));
-    await expect(security.runPython(job('pass'))).rejects.toMatchObject({
+    const both = [sleeping, sleeping].map((described) => security.run(described, { signal: goAway.signal }));
+    await expect(security.run(job('pass'))).rejects.toMatchObject({
       kind: 'too_many',
       code: 'SANDBOX_QUEUE_FULL',
     });
     goAway.abort();
     expect((await Promise.all(both)).map(({ outcome }) => outcome)).toEqual(['cancelled', 'cancelled']);
-    expect(await security.runPython(job('print(1)'))).toMatchObject({ stdout: '1\n' });
+    expect(await security.run(job('print(1)'))).toMatchObject({ stdout: '1\n' });
     await security.beforeApplicationShutdown();
   });
 
   it('refuses more memory than the host shares out, instead of waiting for it for ever', async () => {
     const security = service({ maxTotalMemoryMb: 256 });
     expect(security.limits().max_memory_mb).toEqual({ min: 64, max: 256, default: 256 });
-    await expect(security.runPython(job('pass'))).rejects.toMatchObject({ kind: 'invalid', code: 'MEMORY_OVER_LIMIT' });
+    await expect(security.run(job('pass'))).rejects.toMatchObject({ kind: 'invalid', code: 'MEMORY_OVER_LIMIT' });
     await security.beforeApplicationShutdown();
   });
 
@@ -112,21 +123,21 @@ describe('CodeSecurityService', () => {
     const driver = new FailingStarts();
     const security = service({ driver });
     for (const code of ['no sandbox', 'no sandbox', 'pass', 'no sandbox', 'no sandbox']) {
-      await security.runPython(job(code)).catch(() => null);
+      await security.run(job(code)).catch(() => null);
     }
     expect(driver.tests).toBe(1);
-    await expect(security.runPython(job('no sandbox'))).rejects.toMatchObject({ code: 'SANDBOX_UNAVAILABLE' });
+    await expect(security.run(job('no sandbox'))).rejects.toMatchObject({ code: 'SANDBOX_UNAVAILABLE' });
     await until(() => driver.tests === 2);
     await security.beforeApplicationShutdown();
   });
 
   it('lets a job finish when it stops, and starts none after it', async () => {
     const security = service();
-    await security.runPython(job('pass'));
-    const running = security.runPython(job('import time\ntime.sleep(0.3)\nprint("done")'));
+    await security.run(job('pass'));
+    const running = security.run(job('import time\ntime.sleep(0.3)\nprint("done")'));
     await Promise.resolve();
     await security.beforeApplicationShutdown();
     expect(await running).toMatchObject({ outcome: 'succeeded', stdout: 'done\n' });
-    await expect(security.runPython(job('pass'))).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(security.run(job('pass'))).rejects.toMatchObject({ kind: 'unavailable' });
   });
 });

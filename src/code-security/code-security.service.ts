@@ -1,26 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { DomainError } from '../platform/errors/domain-error.js';
+import { runWithSecrets } from './mask-secrets.js';
 import { Admission, QueueFullError, type AdmissionLimits } from './sandbox/admission.js';
 import { cancelledBeforeStart } from './sandbox/decide-outcome.js';
 import {
+  LANGUAGES,
+  SandboxBusyError,
   SandboxUnavailableError,
   type Isolation,
-  type PythonJob,
-  type PythonResult,
+  type CodeJob,
+  type CodeResult,
+  type RunOptions,
   type SandboxDriver,
 } from './sandbox/sandbox-driver.js';
 import { testSandbox, type SelfTestCheck } from './sandbox/self-test.js';
 
 export interface CodeSecurityOptions extends AdmissionLimits {
   driver: SandboxDriver;
+  /** After how long an unavailable sandbox is looked at again. Default: a minute. */
+  retryMs?: number;
+}
+
+export interface AdmittedRunOptions extends RunOptions {
+  /** Whose job it is: the id of a person, or `organization:<id>` for steps. Parties share places, memory and turns. */
+  party?: string | undefined;
+  /** Jobs of the party that may wait; one more is refused. Without it only the whole queue is bounded. */
+  mayWait?: number | undefined;
+  /** Hears, just before the job starts, how many seconds it waited. Not called for a job that never gets a place. */
+  onAdmitted?: ((queuedSeconds: number) => void) | undefined;
 }
 
 export interface SandboxHealth {
   available: boolean;
   driver: string;
   level: Isolation['level'];
-  /** Why it is not available, with what to do; null when it is. */
+  /** Why it is not available, with what to do, or why it is unsafe; null when all is well. */
   reason: string | null;
   /** When the self-test last ended; null before the first time. */
   checked_at: Date | null;
@@ -55,7 +70,7 @@ interface Verdict {
 }
 
 /**
- * Runs untrusted Python where a self-test has shown that the host isolates it, and nowhere else. States and promises are
+ * Runs untrusted code where a self-test has shown that the host isolates it, and nowhere else. States and promises are
  * in the README.
  */
 @Injectable()
@@ -66,6 +81,8 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
   private examination: Promise<Verdict> | null = null;
   private nextExamination: NodeJS.Timeout | undefined;
   private failedStarts = 0;
+  /** What was logged last, so that a retry every few seconds does not say it again. */
+  private told: string | undefined;
   private stopping = false;
 
   constructor(private readonly options: CodeSecurityOptions) {
@@ -90,15 +107,17 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
    * or running. Throws DomainError `unavailable` (no isolation here), `too_many` (the queue is full) or `invalid` (more
    * memory than this host shares out).
    */
-  async runPython(job: PythonJob, context: { signal?: AbortSignal } = {}): Promise<PythonResult> {
+  async run(job: CodeJob, options: AdmittedRunOptions = {}): Promise<CodeResult> {
     this.refuseOversize(job);
     const { checks } = this.verdict ?? (await this.examine());
-    const reason = reasonOf(checks);
+    const reason = this.refusalOf(checks);
     if (reason) throw unavailable(reason);
-    const release = await this.enter(job, context.signal);
+    const asked = performance.now();
+    const release = await this.enter(job, options);
     if (!release) return cancelledBeforeStart(this.options.driver.isolation);
     try {
-      return await this.start(job, context.signal);
+      options.onAdmitted?.((performance.now() - asked) / 1000);
+      return await this.start(job, options);
     } finally {
       release();
     }
@@ -107,12 +126,12 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
   health(): SandboxHealth {
     const { driver } = this.options;
     const { checks, at } = this.verdict ?? { checks: [], at: null };
-    const reason = this.verdict ? reasonOf(checks) : 'The self-test of the sandbox has not ended yet.';
+    const refusal = this.verdict ? this.refusalOf(checks) : 'The self-test of the sandbox has not ended yet.';
     return {
-      available: reason === null,
+      available: refusal === null,
       driver: driver.name,
       level: driver.isolation.level,
-      reason,
+      reason: refusal ?? driver.warning ?? null,
       checked_at: at,
       checks,
       running: this.admission.running,
@@ -125,6 +144,7 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
     return {
       timeout: TIMEOUT_SECONDS,
       max_memory_mb: { ...MEMORY_MB, max: most, default: Math.min(MEMORY_MB.default, most) },
+      languages: LANGUAGES,
       code_characters: CODE_CHARACTERS,
       variables_bytes: { max: VARIABLES_BYTES },
     };
@@ -142,41 +162,62 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
     const checks = await testSandbox(this.options.driver);
     this.verdict = { checks, at: new Date() };
     this.failedStarts = 0;
-    if (!this.stopping) this.announce(reasonOf(checks), checks.length);
+    if (this.stopping) return this.verdict;
+    const reason = this.refusalOf(checks);
+    if (!reason) this.options.driver.warmUp?.();
+    this.announce(reason, checks.length);
     return this.verdict;
   }
 
   /** Says what was found, and when it will be looked at again. */
   private announce(reason: string | null, checks: number): void {
-    if (reason) this.logger.error(`Code will not run here. ${reason}`);
-    else this.logger.log(`Code runs in ${this.options.driver.name} sandboxes: ${checks} checks passed.`);
+    const { warning } = this.options.driver;
+    const news = reason ?? warning ?? `Code runs in ${this.options.driver.name} sandboxes: ${checks} checks passed.`;
+    if (news !== this.told) this.tell(news, reason, warning);
+    this.told = news;
     clearTimeout(this.nextExamination);
-    this.nextExamination = setTimeout(() => void this.examine(), reason ? MINUTE_MS : HOUR_MS).unref();
+    const after = reason ? (this.options.retryMs ?? MINUTE_MS) : HOUR_MS;
+    this.nextExamination = setTimeout(() => void this.examine(), after).unref();
   }
 
-  private refuseOversize({ maxMemoryMb }: PythonJob): void {
+  private tell(news: string, reason: string | null, warning: string | undefined): void {
+    if (reason) this.logger.error(`Code will not run here. ${reason}`);
+    else if (warning) this.logger.warn(warning);
+    else this.logger.log(news);
+  }
+
+  /** Null when code may run. A driver that warns of itself has no walls to show: it only has to start. */
+  private refusalOf(checks: readonly SelfTestCheck[]): string | null {
+    const { warning } = this.options.driver;
+    return reasonOf(warning ? checks.filter(({ check }) => check === 'starts') : checks);
+  }
+
+  private refuseOversize({ maxMemoryMb }: CodeJob): void {
     const most = this.limits().max_memory_mb.max;
     if (maxMemoryMb <= most) return;
     const message = `This host gives at most ${most} MB to one run of code, not ${maxMemoryMb}. Ask for less.`;
     throw new DomainError('invalid', 'MEMORY_OVER_LIMIT', message);
   }
 
-  private async enter(job: PythonJob, signal: AbortSignal | undefined) {
+  private async enter({ maxMemoryMb: memoryMb }: CodeJob, options: AdmittedRunOptions) {
+    const { party = 'system', mayWait, signal } = options;
     try {
-      return await this.admission.enter(job.maxMemoryMb, signal);
+      return await this.admission.enter({ party, memoryMb, mayWait }, signal);
     } catch (error) {
       if (!(error instanceof QueueFullError)) throw error;
-      const message = `${this.admission.queued} runs of code are waiting already. Send the request again in a moment.`;
-      throw new DomainError('too_many', 'SANDBOX_QUEUE_FULL', message, { retryAfterSeconds: 5 });
+      const { waiting, retryAfterSeconds } = error;
+      const message = `${waiting} runs of code are waiting already. Send the request again in ${retryAfterSeconds} s.`;
+      throw queueFull(message, retryAfterSeconds);
     }
   }
 
-  private async start(job: PythonJob, signal: AbortSignal | undefined): Promise<PythonResult> {
+  private async start(job: CodeJob, options: RunOptions): Promise<CodeResult> {
     try {
-      const result = await this.options.driver.run(job, signal);
+      const result = await runWithSecrets(job, options, (plain, masked) => this.options.driver.run(plain, masked));
       this.failedStarts = 0;
       return result;
     } catch (error) {
+      if (error instanceof SandboxBusyError) throw queueFull(error.message, error.retryAfterSeconds);
       if (!(error instanceof SandboxUnavailableError)) throw error;
       this.failedStarts += 1;
       if (this.failedStarts >= FAILED_STARTS) void this.examine();
@@ -194,4 +235,8 @@ function reasonOf(checks: readonly SelfTestCheck[]): string | null {
 
 function unavailable(reason: string, cause?: unknown): DomainError {
   return new DomainError('unavailable', 'SANDBOX_UNAVAILABLE', `Code cannot run here. ${reason}`, { cause });
+}
+
+function queueFull(message: string, retryAfterSeconds: number): DomainError {
+  return new DomainError('too_many', 'SANDBOX_QUEUE_FULL', message, { retryAfterSeconds });
 }

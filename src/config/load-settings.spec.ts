@@ -71,7 +71,9 @@ describe('loading the settings', () => {
   });
 
   it('refuses a list of roles that names none', () => {
-    expect(problemsOf({ HOLDPOINT_ROLES: ' , ' })).toEqual(['HOLDPOINT_ROLES: must name at least one of api, worker']);
+    expect(problemsOf({ HOLDPOINT_ROLES: ' , ' })).toEqual([
+      'HOLDPOINT_ROLES: must name at least one of api, worker, sandbox',
+    ]);
   });
 
   it('reads lists without the spaces around their items and without empty items', () => {

@@ -1,13 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { productionProblems } from './production-rules.js';
+import { sideCarProblems } from './side-car-rules.js';
 import { type GivenSettings, secretNames, settingsSchema } from './settings.js';
 
 type Environment = Record<string, string | undefined>;
 
 /** Everything that is wrong with the settings, at once, one line each. */
 export class SettingsError extends Error {
-  constructor(readonly problems: string[]) {
+  constructor(
+    readonly problems: string[],
+    /** Those that can be read, defaults in the place of the others; nothing starts with them. */
+    readonly readable?: GivenSettings,
+  ) {
     super(`The settings are not usable:\n${problems.map((line) => `  - ${line}`).join('\n')}\nSee .env.example.`);
     this.name = 'SettingsError';
   }
@@ -22,8 +27,9 @@ export function loadSettings(environment: Environment): GivenSettings {
   const parsed = settingsSchema.safeParse(values);
   const wrong = new Set((parsed.error?.issues ?? []).map((issue) => String(issue.path[0])));
   problems.push(...(parsed.error?.issues ?? []).map(describe));
+  problems.push(...sideCarProblems(usable(values, wrong), environment, wrong));
   if (values.NODE_ENV === 'production') problems.push(...productionProblems(usable(values, wrong), wrong));
-  if (problems.length > 0 || !parsed.success) throw new SettingsError(problems);
+  if (problems.length > 0 || !parsed.success) throw new SettingsError(problems, usable(values, wrong));
   return Object.freeze(parsed.data);
 }
 

@@ -37,6 +37,11 @@ describe('production', () => {
       { SANDBOX_DRIVER: 'none' },
       'SANDBOX_DRIVER: production needs an isolating driver',
     ],
+    [
+      'a sandbox that isolates nothing',
+      { SANDBOX_DRIVER: 'dev-unsafe' },
+      'SANDBOX_DRIVER: dev-unsafe isolates nothing',
+    ],
   ])('refuses %s and says what to set', (_what, change, line) => {
     expect(refusals(change)).toEqual([expect.stringContaining(line)]);
   });

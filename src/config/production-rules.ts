@@ -20,8 +20,18 @@ export function productionProblems(settings: GivenSettings, wrong: ReadonlySet<s
       'MAIL_FROM: name the sender that your mail server lets through, such as Holdpoint <holdpoint@your.domain>',
     ],
     [settings.SANDBOX_DRIVER === 'none', 'SANDBOX_DRIVER: production needs an isolating driver such as bubblewrap'],
+    [
+      settings.SANDBOX_DRIVER === 'dev-unsafe',
+      'SANDBOX_DRIVER: dev-unsafe isolates nothing; production needs bubblewrap or gvisor',
+    ],
   ];
-  return rules.filter(([broken, what]) => broken && !wrong.has(what.split(':')[0] ?? '')).map(([, what]) => what);
+  const isSideCar = settings.HOLDPOINT_ROLES.includes('sandbox');
+  return rules
+    .filter(([broken, what]) => {
+      const name = what.split(':')[0] ?? '';
+      return broken && !wrong.has(name) && (!isSideCar || name.startsWith('SANDBOX_'));
+    })
+    .map(([, what]) => what);
 }
 
 function isRepetitive(secret: string | undefined): boolean {

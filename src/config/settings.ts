@@ -16,7 +16,7 @@ const integer = (min: number, max: number) => z.coerce.number().int().min(min).m
 
 const MAIL_SENDER = /^([^<>@\r\n"]+ <[^\s<>@,;"]+@[^\s<>@,;"]+>|[^\s<>@,;"]+@[^\s<>@,;"]+)$/;
 
-const roles = ['api', 'worker'] as const;
+const roles = ['api', 'worker', 'sandbox'] as const;
 
 /**
  * Every environment variable the product reads; `.env.example` explains each, and a test compares the two.
@@ -25,8 +25,8 @@ const roles = ['api', 'worker'] as const;
 export const settingsSchema = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   HOLDPOINT_ROLES: list
-    .pipe(z.array(z.enum(roles)).min(1, 'must name at least one of api, worker'))
-    .default([...roles]),
+    .pipe(z.array(z.enum(roles)).min(1, 'must name at least one of api, worker, sandbox'))
+    .default(['api', 'worker']),
   HOST: z.string().optional(),
   PORT: integer(0, 65_535).optional(),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
@@ -41,6 +41,7 @@ export const settingsSchema = z.object({
   RATE_LIMIT_PER_HOUR: integer(1, 10_000_000).default(20_000),
   AUTH_RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000).default(10),
   CODE_RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000).default(60),
+  CODE_RATE_LIMIT_PER_HOUR: integer(1, 10_000_000).default(1_000),
   SECRET_KEY: z.string().min(32, 'must have at least 32 characters').optional(),
   JWT_PRIVATE_KEY: z.string().startsWith('-----BEGIN PRIVATE KEY-----', 'must be a PKCS #8 PEM').optional(),
   JWT_PREVIOUS_PUBLIC_KEY: z.string().startsWith('-----BEGIN PUBLIC KEY-----', 'must be an SPKI PEM').optional(),
@@ -53,11 +54,26 @@ export const settingsSchema = z.object({
   WORKER_CONCURRENCY: integer(1, 1_000).default(50),
   ORGANIZATION_CONCURRENCY: integer(0, 100_000).default(0),
   EXECUTION_RETENTION_DAYS: integer(0, 36_500).default(0),
+  CODE_RUN_RETENTION_DAYS: integer(0, 36_500).default(90),
   WORKER_LEASE_SECONDS: integer(2, 300).default(15),
-  SANDBOX_DRIVER: z.enum(['bubblewrap', 'none']).default('bubblewrap'),
+  SANDBOX_DRIVER: z.enum(['bubblewrap', 'gvisor', 'remote', 'dev-unsafe', 'none']).default('bubblewrap'),
+  SANDBOX_SOCKET: z
+    .string()
+    .startsWith('/', 'must be an absolute path')
+    .max(107, 'must have at most 107 bytes, as paths of sockets do')
+    .optional(),
   SANDBOX_PYTHON: z.string().startsWith('/', 'must be an absolute path').default('/usr/bin/python3'),
+  SANDBOX_NODE: z.string().startsWith('/', 'must be an absolute path').optional(),
   SANDBOX_BWRAP: z.string().startsWith('/', 'must be an absolute path').default('/usr/bin/bwrap'),
-  SANDBOX_CONCURRENCY: integer(1, 64).default(2),
+  SANDBOX_MODE: z.enum(['single-use', 'zygote']).default('single-use'),
+  SANDBOX_WARM: integer(0, 64).default(2),
+  SANDBOX_WARM_NUMPY: integer(0, 64).default(2),
+  SANDBOX_CGROUPS: z.enum(['auto', 'off']).default('auto'),
+  SANDBOX_RUNSC: z.string().startsWith('/', 'must be an absolute path').default('/usr/bin/runsc'),
+  SANDBOX_UID: integer(1, 4_294_967_294).optional(),
+  SANDBOX_GID: integer(1, 4_294_967_294).optional(),
+  SANDBOX_CONCURRENCY: integer(1, 64).default(4),
+  SANDBOX_USER_CONCURRENCY: integer(0, 64).default(0),
   SANDBOX_MEMORY_MB: integer(64, 1_048_576).default(4_096),
   OUTBOUND_ALLOW_HOSTS: list.pipe(z.array(outboundHost)).default([]),
   OUTBOUND_ALLOW_CIDRS: list.pipe(z.array(outboundNetwork)).default([]),

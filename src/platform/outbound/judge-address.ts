@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-type Address = ipaddr.IPv4 | ipaddr.IPv6;
+export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** `open`: public, or in a network that is allowed. `closed`: a setting can open it. `never`: no setting can. */
 export type AddressVerdict = 'open' | 'closed' | 'never';
@@ -31,11 +31,16 @@ const NAT64 = networks(['64:ff9b::/96']);
  */
 export function judgeAddress(text: string, allowed: readonly string[]): AddressVerdict {
   if (isIP(text) === 0) return 'closed';
-  const address = ipaddr.process(isIP(text) === 6 ? inHexadecimal(text) : text);
+  const address = parseAddress(text);
   const carried = address instanceof ipaddr.IPv6 ? carriedBy(address) : [];
   if ([address, ...carried].some((one) => isWithin(one, NEVER))) return 'never';
   if (isWithin(address, networks(allowed))) return 'open';
   return isPublic(address, carried) ? 'open' : 'closed';
+}
+
+/** Of an address as systems spell it (`isIP`). An IPv4-mapped one is the IPv4 address. */
+export function parseAddress(text: string): Address {
+  return ipaddr.process(isIP(text) === 6 ? inHexadecimal(text) : text);
 }
 
 /** Without a zone. ipaddr.js reads `::8.8.8.8`, as resolvers spell IPv4-compatible addresses, as the IPv4-mapped one. */
@@ -49,7 +54,7 @@ function isPublic(address: Address, carried: readonly ipaddr.IPv4[]): boolean {
   return itself && carried.every((one) => one.range() === 'unicast');
 }
 
-function isWithin(address: Address, those: readonly [Address, number][]): boolean {
+export function isWithin(address: Address, those: readonly [Address, number][]): boolean {
   return those.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits));
 }
 

@@ -8,7 +8,7 @@ import { budgetOf } from './rate-limit.guard.js';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** Limits per minute and per hour; sign-in and code execution have stricter ones a minute. */
+/** Limits per minute and per hour; code execution has stricter ones, sign-in a stricter one a minute. */
 @Module({
   imports: [
     ThrottlerModule.forRootAsync({
@@ -16,7 +16,7 @@ const HOUR = 60 * MINUTE;
       useFactory: (settings: Settings) => ({
         throttlers: [
           { name: 'minute', ttl: MINUTE, limit: (context: ExecutionContext) => perMinute(settings, context) },
-          { name: 'hour', ttl: HOUR, limit: settings.RATE_LIMIT_PER_HOUR },
+          { name: 'hour', ttl: HOUR, limit: (context: ExecutionContext) => perHour(settings, context) },
         ],
         storage: new MemoryThrottlerStorage(),
       }),
@@ -31,4 +31,8 @@ function perMinute(settings: Settings, context: ExecutionContext): number {
   if (budget === 'auth') return settings.AUTH_RATE_LIMIT_PER_MINUTE;
   if (budget === 'code') return settings.CODE_RATE_LIMIT_PER_MINUTE;
   return settings.RATE_LIMIT_PER_MINUTE;
+}
+
+function perHour(settings: Settings, context: ExecutionContext): number {
+  return budgetOf(context) === 'code' ? settings.CODE_RATE_LIMIT_PER_HOUR : settings.RATE_LIMIT_PER_HOUR;
 }
