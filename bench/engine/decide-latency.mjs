@@ -1,14 +1,10 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { openBareLoop } from './bare-loop.mjs';
 import { withClient } from './bench-database.mjs';
 import { copyExecution } from './copy-execution.mjs';
 import { median, takeRounds } from './take-rounds.mjs';
+import { startProduct } from '../start-product.mjs';
 
 const PARKED = 10_000;
 const DECISIONS = 200;
@@ -21,7 +17,11 @@ export async function decideLatency(bench) {
   return bench.withDatabase(async (url) => {
     const floor = await openBareLoop(url);
     const next = await startNext();
-    const product = await startProduct(url);
+    const product = await startProduct(url, {
+      SANDBOX_DRIVER: 'none',
+      OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8',
+      DEMO_DATA: 'false',
+    });
     try {
       const client = await signUp(product.url);
       const workflow = await client.post('/api/workflows', { name: 'Bench', definition: definition(next.url) });
@@ -104,38 +104,6 @@ async function startNext() {
     arrivalOf: (id) => new Promise((resolve) => waiting.set(id, resolve)),
     close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
   };
-}
-
-async function startProduct(databaseUrl) {
-  const folder = mkdtempSync(join(tmpdir(), 'holdpoint-bench-'));
-  const env = {
-    PATH: process.env.PATH,
-    DATABASE_URL: databaseUrl,
-    DATA_DIR: folder,
-    NODE_ENV: 'development',
-    PORT: '0',
-    SANDBOX_DRIVER: 'none',
-    OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8',
-    DEMO_DATA: 'false',
-    LOG_LEVEL: 'warn',
-    RATE_LIMIT_PER_MINUTE: '1000000',
-    RATE_LIMIT_PER_HOUR: '10000000',
-  };
-  const child = spawn(process.execPath, ['dist/src/main.js'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = once(child, 'exit');
-  const url = await new Promise((resolve, reject) => {
-    void ended.then(() => reject(new Error('the product ended before it was ready')));
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const ready = /ready at (http\S+)/.exec(line)?.[1];
-      if (ready) resolve(ready);
-    });
-  });
-  const close = async () => {
-    child.kill('SIGTERM');
-    await ended;
-    rmSync(folder, { recursive: true, force: true });
-  };
-  return { url, close };
 }
 
 async function signUp(url) {

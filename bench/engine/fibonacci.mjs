@@ -83,8 +83,14 @@ async function timeOfPython(python, code) {
 /** Null when Python runs. */
 async function whySandboxIsMissing(codeSecurity) {
   try {
-    const job = { code: 'output = 1', timeoutSeconds: 30, maxMemoryMb: 512, globals: {}, resultVariable: 'output' };
-    const { outcome } = await codeSecurity.runPython(job);
+    const job = {
+      language: 'python',
+      code: 'output = 1',
+      timeoutSeconds: 30,
+      maxMemoryMb: 512,
+      resultVariable: 'output',
+    };
+    const { outcome } = await codeSecurity.run(job);
     return outcome === 'succeeded' ? null : outcome;
   } catch (error) {
     return error.message;
