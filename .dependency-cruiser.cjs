@@ -29,13 +29,18 @@ const allowed = [
   ),
   through('organizations', ['audit'], 'Changes of members, roles and groups are on record.'),
   through('workflows', ['audit'], 'Changes of workflows are on record.'),
-  through('executions', ['audit', 'workflows', 'code-security'], 'Runs versions of workflows, and code in sandboxes.'),
+  through(
+    'executions',
+    ['audit', 'workflows', 'code-security', 'secrets'],
+    'Runs versions of workflows, and code in sandboxes with the secrets that it names.',
+  ),
   through(
     'checkpoints',
     ['audit', 'executions', 'notifications', 'organizations'],
     'A decision ends a waiting step, is on record, and depends on what its person is in the organization; people are told what waits.',
   ),
   through('code-security', ['audit'], 'Every run of code is on record.'),
+  through('secrets', ['audit'], 'Who set a secret is on record.'),
   through('notifications', ['audit', 'organizations'], 'Who is told is a member; changes of endpoints are on record.'),
   through('health', ['code-security', 'notifications'], 'Readiness tells whether code can run and where mail goes.'),
   through('demo', ['auth', 'organizations', 'workflows', 'executions'], 'Makes what a visitor finds, as people would.'),
@@ -52,12 +57,18 @@ const allowed = [
   exception(
     '^src/executions/',
     '^src/code-security/sandbox/sandbox-driver\\.ts$',
-    'The types of what runPython answers.',
+    'The types of a job and of its result.',
   ),
 
   exception('^src/[^/]+\\.ts$', '^src/([^/]+\\.ts$|config/|platform/)', 'Files at the top put the program together.'),
   exception('^src/app\\.module\\.ts$', '^src/[^/]+/[^/]+\\.module\\.ts$', 'Lists the modules.'),
   exception('^src/app\\.module\\.ts$', '^src/auth/jwt-auth\\.guard\\.ts$', 'Puts the guards in their order.'),
+  exception(
+    '^src/start-side-car\\.ts$',
+    '^src/code-security/(code-security\\.service|code-security-options|serve-sandbox)\\.ts$',
+    'Puts a side-car together: this module alone, without Nest around it.',
+  ),
+  exception('^src/doctor\\.ts$', '^src/code-security/sandbox/[^/]+\\.ts$', 'Looks at each layer of a sandbox.'),
   exception('^src/data-source\\.ts$', '^src/[^/]+/[^/]+\\.entity\\.ts$', 'Lists the entities for TypeORM.'),
   exception(
     '^src/data-source\\.ts$',
