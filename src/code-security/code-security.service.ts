@@ -144,7 +144,7 @@ export class CodeSecurityService implements OnApplicationBootstrap, BeforeApplic
     return {
       timeout: TIMEOUT_SECONDS,
       max_memory_mb: { ...MEMORY_MB, max: most, default: Math.min(MEMORY_MB.default, most) },
-      languages: LANGUAGES,
+      languages: this.options.driver.languages ?? LANGUAGES,
       code_characters: CODE_CHARACTERS,
       variables_bytes: { max: VARIABLES_BYTES },
     };

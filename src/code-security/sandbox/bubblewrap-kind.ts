@@ -2,6 +2,7 @@ import { bubblewrapArguments, type RunnerMode } from './bubblewrap-arguments.js'
 import { findInstallation, type Installation, type InstallationOptions } from './find-installation.js';
 import { describeLaunch } from './languages.js';
 import { loadRunner } from './load-runner.js';
+import { LANGUAGES } from './sandbox-driver.js';
 import type { SandboxKind, SandboxPlan } from './sandbox-kind.js';
 import { SandboxProcess } from './sandbox-process.js';
 import { sandboxFilters, type SandboxFilters } from './seccomp/sandbox-filters.js';
@@ -23,7 +24,7 @@ export function bubblewrapKind(options: BubblewrapOptions): SandboxKind {
     sweepOrphans();
     return planWith(installation, filtersFor(installation, options.filters));
   };
-  return { name: 'bubblewrap', level: 'namespaces', plan };
+  return { name: 'bubblewrap', level: 'namespaces', languages: LANGUAGES, plan };
 }
 
 export function filtersFor({ architecture }: Installation, changes: Partial<SandboxFilters> = {}): SandboxFilters {

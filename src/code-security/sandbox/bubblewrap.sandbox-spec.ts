@@ -67,6 +67,20 @@ output = [even(10), pickle.loads(pickle.dumps(Point(3))).x, found, asyncio.run(a
     expect(await outputOf(driver, code)).toMatchObject({ stderr: '', output: [true, 3, [1], 'late'] });
   });
 
+  it('hands on the largest description of variables, and no forged one that is costlier to read', async () => {
+    const honest = 'x = {f"k{n}": [{} for _ in range(9)] for n in range(300)}\ny = [object() for _ in range(200)]';
+    const described = await driver.run(job(honest, { captureLocals: true }));
+    expect(described).toMatchObject({ outcome: 'succeeded' });
+    expect(JSON.stringify(described.locals_dict).length).toBeGreaterThan(5_000);
+    const forged = `
+import os
+payload = b'{"outcome":"succeeded","locals":{"x":[' + b'{},' * 300000 + b'{}]}}'
+os.write(4, len(payload).to_bytes(4, "little") + payload)
+os._exit(0)`;
+    const result = await driver.run(job(forged, { captureLocals: true }));
+    expect(result).toMatchObject({ outcome: 'failed', error_type: 'NoResult', locals_dict: null });
+  });
+
   it('leaves no dump of its memory on the host, not even where that is given to a program', async () => {
     const code = 'import resource\noutput = resource.getrlimit(resource.RLIMIT_CORE)';
     expect((await outputOf(driver, code)).output).toEqual([1, 1]);

@@ -20,6 +20,7 @@ function evidence(changes: Partial<Omit<Evidence, 'frame'>> & { frame?: unknown 
     language: 'python',
     timeoutSeconds: 2,
     maxMemoryMb: 100,
+    hasOutput: true,
     isolation: { driver: 'bubblewrap', level: 'namespaces', cgroup: false },
     ...rest,
   };
@@ -116,6 +117,14 @@ describe('decideOutcome', () => {
       error_message: 'The JavaScript process was ended by SIGSEGV.',
     });
     expect(decide(crash('SIGABRT'))).toMatchObject({ outcome: 'failed', error_type: 'Crashed' });
+  });
+
+  it('reads no more values than a runner describes where no output was asked for, whatever texts hold', () => {
+    const frame = { ...SUCCESS, locals: { x: Array.from({ length: 25_000 }, () => ({})) } };
+    expect(decide({ frame, hasOutput: false })).toMatchObject({ outcome: 'failed', error_type: 'NoResult' });
+    expect(decide({ frame })).toMatchObject({ outcome: 'succeeded' });
+    const locals = { text: '\\",[{'.repeat(50_000) };
+    expect(decide({ frame: { ...SUCCESS, locals }, hasOutput: false })).toMatchObject({ locals_dict: locals });
   });
 
   it('believes no more memory from inside than the limit, and no odd line or text', () => {

@@ -22,8 +22,14 @@ export interface Evidence {
   language: Language;
   timeoutSeconds: number;
   maxMemoryMb: number;
+  /** Whether the value of a variable was asked for, which may be large; else the frame describes variables at most. */
+  hasOutput: boolean;
   isolation: Isolation;
 }
+
+/** The runners describe 2,000 values, each in three at most. */
+const MOST_VALUES = 20_000;
+const [QUOTE, COMMA, BRACKET, BRACE, BACKSLASH] = [34, 44, 91, 123, 92];
 
 /** Share of the memory limit above which a crash counts as running out of memory. */
 const NEARLY_FULL = 0.9;
@@ -43,7 +49,7 @@ export function decideOutcome(evidence: Evidence): CodeResult {
   }
   const signal = endingSignal(exit);
   if (signal === 'SIGXCPU') return settle(evidence, 'timed_out', 'CpuTimeExceeded', 'The code used up its CPU time.');
-  const report = readReport(evidence.frame);
+  const report = readReport(evidence);
   if (report && (report.outcome === 'succeeded') === (exit.code === 0)) return settleByReport(evidence, report);
   const { title, launch } = languages[evidence.language];
   if (signal && signal === launch?.outOfMemorySignal) {
@@ -100,9 +106,10 @@ interface Report {
 
 const REPORTED_OUTCOMES: readonly unknown[] = ['succeeded', 'does_not_compile', 'failed', 'out_of_memory'];
 
-/** Null unless the frame is JSON of the form that the runner writes. */
-function readReport(frame: Buffer | null): Report | null {
-  const value = frame && parseObject(frame);
+/** Null unless the frame is JSON of the form that the runner writes, and no costlier to read than what it would write. */
+function readReport({ frame, hasOutput }: Evidence): Report | null {
+  if (!frame || (!hasOutput && countValues(frame) > MOST_VALUES)) return null;
+  const value = parseObject(frame);
   if (!value || !REPORTED_OUTCOMES.includes(value['outcome'])) return null;
   const { locals, max_resident_kb: kilobytes, error_line: line } = value;
   return {
@@ -114,6 +121,19 @@ function readReport(frame: Buffer | null): Report | null {
     output: value['output'] ?? null,
     maxResidentMb: typeof kilobytes === 'number' && kilobytes > 0 ? kilobytes / 1024 : 0,
   };
+}
+
+/** Values of a JSON text, or more where it is none. A megabyte of empty objects takes 50 times as long to parse. */
+function countValues(json: Buffer): number {
+  let count = 1;
+  let inText = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === BACKSLASH && inText) at++;
+    else if (byte === QUOTE) inText = !inText;
+    else if (!inText && (byte === COMMA || byte === BRACKET || byte === BRACE)) count++;
+  }
+  return count;
 }
 
 function parseObject(frame: Buffer): Record<string, unknown> | null {
@@ -191,6 +211,7 @@ export function cancelledBeforeStart(isolation: Isolation): CodeResult {
     language: 'python',
     timeoutSeconds: 0,
     maxMemoryMb: 0,
+    hasOutput: false,
     isolation,
   });
 }

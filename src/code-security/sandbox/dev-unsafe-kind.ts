@@ -29,5 +29,5 @@ export function devUnsafeKind(options: PythonOptions): SandboxKind {
       },
     };
   };
-  return { name: 'dev-unsafe', level: 'none', warning: WARNING, plan };
+  return { name: 'dev-unsafe', level: 'none', languages: ['python'], warning: WARNING, plan };
 }

@@ -33,7 +33,7 @@ export function gvisorKind(options: GvisorOptions): SandboxKind {
     sweepOrphans();
     return planWith(installation, runsc, filtersFor(installation, options.filters));
   };
-  return { name: 'gvisor', level: 'gvisor', plan };
+  return { name: 'gvisor', level: 'gvisor', languages: ['python'], plan };
 }
 
 function planWith(installation: Installation, runsc: string, filters: SandboxFilters): SandboxPlan {

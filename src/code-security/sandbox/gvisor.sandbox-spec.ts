@@ -110,6 +110,11 @@ describe('a sandbox of gVisor', () => {
 
   afterAll(() => driver.close());
 
+  it('says that it runs Python alone', async () => {
+    expect(driver.languages).toEqual(['python']);
+    await expect(driver.run(job('1', { language: 'javascript' }))).rejects.toThrow('SANDBOX_DRIVER=bubblewrap');
+  });
+
   it('passes every check of the self-test', async () => {
     const checks = await testSandbox(driver);
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);

@@ -5,6 +5,7 @@ import {
   type CodeJob,
   type CodeResult,
   type Isolation,
+  type Language,
   type RunOptions,
   type SandboxDriver,
 } from './sandbox-driver.js';
@@ -36,6 +37,7 @@ const NUMPY_AT_WORK = /numpy|scipy|pandas|sklearn|matplotlib|statsmodels|xarray/
 /** Runs each job on this host, in a sandbox of its own, which was ready before and ends with the job. */
 export class LocalDriver implements SandboxDriver {
   readonly name: string;
+  readonly languages: readonly Language[];
   readonly warning?: string;
   private found: FoundControlGroups = { groups: null, detail: 'Control groups are not used here.' };
   private readonly line = new ZygoteLine(() => this.startZygote());
@@ -48,6 +50,7 @@ export class LocalDriver implements SandboxDriver {
     private readonly options: LocalDriverOptions = {},
   ) {
     this.name = kind.name;
+    this.languages = kind.languages;
     if (kind.warning !== undefined) this.warning = kind.warning;
     const groups = () => this.found.groups;
     const forks = new SandboxPool(() => this.fork(), groups);
@@ -196,6 +199,7 @@ export class LocalDriver implements SandboxDriver {
       language: job.language,
       timeoutSeconds: job.timeoutSeconds,
       maxMemoryMb: job.maxMemoryMb,
+      hasOutput: job.resultVariable !== undefined,
       isolation: this.isolation,
     });
   }

@@ -84,6 +84,8 @@ export interface RunOptions {
 export interface SandboxDriver {
   readonly name: string;
   readonly isolation: Isolation;
+  /** What it runs; absent where only another process knows. */
+  readonly languages?: readonly Language[];
   /** What control groups do here, or why they do nothing; for drivers that can use them, and known with the first job. */
   readonly controlGroups?: string;
   /** Of a driver that runs code without isolating it: what to say wherever it is shown. */

@@ -1,4 +1,4 @@
-import type { CodeJob, Isolation } from './sandbox-driver.js';
+import type { CodeJob, Isolation, Language } from './sandbox-driver.js';
 import type { Sandbox, SandboxFacts } from './sandbox.js';
 import type { Watch } from './watch-sandbox.js';
 import type { Zygote } from './zygote.js';
@@ -10,6 +10,7 @@ export type Readiness = 'plain' | 'numpy';
 export interface SandboxKind {
   readonly name: string;
   readonly level: Isolation['level'];
+  readonly languages: readonly Language[];
   /** Of a kind that does not isolate: what to say wherever it is shown. */
   readonly warning?: string;
   /**
