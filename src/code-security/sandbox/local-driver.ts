@@ -31,7 +31,10 @@ export interface LocalDriverOptions {
   controlGroups?: 'auto' | 'off';
 }
 
-/** Code that names one of these goes where NumPy is loaded already. A wrong guess costs time and nothing else. */
+/**
+ * Importing one of these loads NumPy, which must have started before memory is limited. Code that names one goes where
+ * that is done already; a wrong guess costs time and nothing else.
+ */
 const NUMPY_AT_WORK = /numpy|scipy|pandas|sklearn|matplotlib|statsmodels|xarray/;
 
 /** Runs each job on this host, in a sandbox of its own, which was ready before and ends with the job. */
@@ -82,8 +85,9 @@ export class LocalDriver implements SandboxDriver {
   async run(job: CodeJob, { signal, onOutput }: RunOptions = {}): Promise<CodeResult> {
     if (this.closed) throw shuttingDown();
     const plan = await this.planOnce();
-    const description = { ...describeJob(job), ...plan.describe(job) };
-    const pool = this.pools[job.language === 'python' && NUMPY_AT_WORK.test(job.code) ? 'numpy' : 'plain'];
+    const usesNumpy = job.language === 'python' && NUMPY_AT_WORK.test(job.code);
+    const description = { ...describeJob(job), uses_numpy: usesNumpy, ...plan.describe(job) };
+    const pool = this.pools[usesNumpy ? 'numpy' : 'plain'];
     const ready = await this.takeFrom(pool);
     if (!ready) return cancelledBeforeStart(this.isolation);
     // Looked at here, so that nothing can happen between the look and the listener.

@@ -1,8 +1,8 @@
 """Runs one piece of untrusted Python inside a prepared sandbox and reports what became of it.
 
-Started by ../load-runner.ts inside what ../bubblewrap-arguments.ts describes, as one of MODES. Everything up to
-the seal is trusted, everything after it is not: the code may change any object of this process, these modules
-included. So nothing here guards the host (the kernel does), and the other side believes of the result only what
+Started by ../load-runner.ts inside what ../bubblewrap-arguments.ts describes, in one of the modes that main() names.
+Everything up to the seal is trusted, everything after it is not: the code may change any object of this process, these
+modules included. So nothing here guards the host (the kernel does), and the other side believes of the result only what
 harms nobody but the code's own author.
 """
 
@@ -17,10 +17,6 @@ from confinement import drop_capabilities, mount_own_tmp, seal, set_limits, use_
 from launcher import launch
 from values import NotJson, describe_variables, safe_text, to_strict_json
 from zygote import serve_children
-
-# Importing one of these loads NumPy, whose linear algebra must be started before memory is limited:
-# OpenBLAS hangs when it cannot have its buffers.
-NEED_NUMPY = ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "statsmodels", "xarray")
 
 # Held from before the code could replace them in their modules.
 settrace, setprofile, exit_process, original_excepthook = sys.settrace, sys.setprofile, os._exit, sys.__excepthook__
@@ -53,7 +49,7 @@ def run_one_job():
     job = receive_job()
     if job.get("launch"):
         launch(job)
-    if any(name in job["code"] for name in NEED_NUMPY):
+    if job["uses_numpy"]:
         warm_numpy()
     set_limits(job)
     seal(job["seal"])
@@ -61,6 +57,7 @@ def run_one_job():
 
 
 def warm_numpy():
+    """Its linear algebra must be started before memory is limited: OpenBLAS hangs when it cannot have its buffers."""
     try:
         import numpy
     except ImportError:
