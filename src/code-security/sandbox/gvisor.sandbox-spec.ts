@@ -64,8 +64,9 @@ const CASES: Record<string, [CodeOutcome, Expectation]> = {
   '/proc absent': ['succeeded', { stdout: 'False True\n' }],
   // So is /dev/shm, read-only.
   multiprocessing: ['failed', { error_type: 'PermissionError' }],
-  // gVisor has no 32-bit calls: it takes int 0x80 for the 64-bit call of that number, as do the filters. 20 is writev.
-  'int80 i386': ['succeeded', { stdout: 'I80 -9\n' }],
+  // gVisor has no 32-bit calls: it takes int 0x80 for the 64-bit call of that number, as do the filters. 20 is writev, here
+  // with what the registers happen to hold; as getpid, which it is in 32 bits, it would give a number above zero.
+  'int80 i386': ['succeeded', { stdout: expect.stringMatching(/^I80 -(9|14|22)\n$/) as string }],
 };
 
 /** By name; runs a few at a time, in the order of the file. */
